@@ -1,0 +1,322 @@
+"""The hypervisor's own address-space layout and structures: decisions of ours, not of the public ABI.
+
+Invariants
+  - The reserved region is 0xFC000000 to 0xFFFFFFFF in every address space; only the read-only M2P table at its
+    start lies within the limits of guest segments (design, section 4).
+  - A frame's record is FRAME: 16 bytes, indexed by machine frame number.
+  - ENTRY_FRAME is what is on the hypervisor's stack while it works for a guest; it ends at the top of the stack.
+"""
+
+from __future__ import annotations
+
+from ctypes import LittleEndianStructure, c_int32, c_uint8, c_uint16, c_uint32, c_uint64
+
+from xengen.abi.structure import Constant, Declaration
+from xengen.abi.traps import TrapInfo
+
+OURS = "xengen"
+
+
+class EntryFrame(LittleEndianStructure):
+    """A guest's state as it stands on the hypervisor's stack: what `pushal` and the processor pushed.
+
+    `error_code` holds the guest's %ebp and `vector` a return address while a bare hypercall handler runs.
+    From ring 0 the processor pushes no esp and ss: there the frame ends after eflags.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("edi", c_uint32),
+        ("esi", c_uint32),
+        ("ebp", c_uint32),
+        ("unused", c_uint32),
+        ("ebx", c_uint32),
+        ("edx", c_uint32),
+        ("ecx", c_uint32),
+        ("eax", c_uint32),
+        ("es", c_uint32),
+        ("ds", c_uint32),
+        ("vector", c_uint32),
+        ("error_code", c_uint32),
+        ("eip", c_uint32),
+        ("cs", c_uint32),
+        ("eflags", c_uint32),
+        ("esp", c_uint32),
+        ("ss", c_uint32),
+    ]
+
+
+class Frame(LittleEndianStructure):
+    """What is known of one machine frame (design, section 4: memory typing).
+
+    count: references (allocation, mappings, links). type: FRAME_TYPE_* | flags | type count.
+    owner: address of the DOMAIN, or 0. link: free for the owner of the list that the frame is on.
+    """
+
+    _pack_ = 4
+    _fields_ = [("count", c_uint32), ("type", c_uint32), ("owner", c_uint32), ("link", c_uint32)]
+
+
+class Domain(LittleEndianStructure):
+    """A domain. One heap block; `next` chains all domains in order of their ids, the last one points at none."""
+
+    _pack_ = 4
+    _fields_ = [
+        ("id", c_uint32),
+        ("next", c_uint32),
+        ("vcpu", c_uint32),
+        ("flags", c_uint32),
+        ("shutdown_reason", c_uint32),
+        ("shared_info", c_uint32),
+        ("shared_info_mfn", c_uint32),
+        ("nr_pages", c_uint32),
+        ("max_pages", c_uint32),
+        ("vm_assist", c_uint32),
+        ("virt_start", c_uint32),
+        ("window_l1", c_uint32),
+        ("console_interrupted", c_uint32),
+        ("handle", c_uint8 * 16),
+    ]
+
+
+class Vcpu(LittleEndianStructure):
+    """A domain's one virtual processor. One heap block aligned to its size class.
+
+    l3: the four entries that CR3 points at (a copy of the guest's L3 with only the bits that hardware allows).
+    info: the address, in the reserved region, of the vcpu_info in use. frame: the guest's state while it does not run.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("fpu", c_uint8 * 512),
+        ("l3", c_uint64 * 4),
+        ("domain", c_uint32),
+        ("info", c_uint32),
+        ("cr3", c_uint32),
+        ("guest_table", c_uint32),
+        ("kernel_sp", c_uint32),
+        ("kernel_ss", c_uint32),
+        ("event_cs", c_uint32),
+        ("event_eip", c_uint32),
+        ("failsafe_cs", c_uint32),
+        ("failsafe_eip", c_uint32),
+        ("failsafe_flags", c_uint32),
+        ("last_hypercall", c_uint32),
+        ("in_multicall", c_uint32),
+        ("cr2", c_uint32),
+        ("nmi_masked", c_uint32),
+        ("fs", c_uint32),
+        ("gs", c_uint32),
+        ("debugreg", c_uint32 * 8),
+        ("frame", EntryFrame),
+        ("traps", TrapInfo * 256),
+    ]
+
+
+class GuestImage(LittleEndianStructure):
+    """What the domain builder has learned of one kernel image and its command line and initrd.
+
+    Addresses named file_* and initrd_* are physical (the builder runs with physical memory mapped one to one);
+    the others are the guest's virtual addresses. `error` is 0, or the address of a text that says why it is refused.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("file_start", c_uint32),
+        ("file_size", c_uint32),
+        ("command_line", c_uint32),
+        ("initrd_start", c_uint32),
+        ("initrd_size", c_uint32),
+        ("error", c_uint32),
+        ("notes", c_uint32),
+        ("entry", c_uint32),
+        ("virt_base", c_uint32),
+        ("paddr_offset", c_uint32),
+        ("hypercall_page", c_uint32),
+        ("hv_start_low", c_uint32),
+        ("mod_start_pfn", c_uint32),
+        ("pae", c_uint32),
+        ("features", c_uint32),
+        ("required", c_uint32),
+        ("supported_features", c_uint32),
+        ("virt_kstart", c_uint32),
+        ("virt_kend", c_uint32),
+        ("nr_pages", c_uint32),
+        ("nr_pt_frames", c_uint32),
+        ("initrd_virt", c_uint32),
+        ("p2m", c_uint32),
+        ("start_info", c_uint32),
+        ("store_page", c_uint32),
+        ("console_page", c_uint32),
+        ("page_tables", c_uint32),
+        ("stack", c_uint32),
+        ("virt_end", c_uint32),
+        ("initrd_pfn", c_uint32),
+        ("first_mfn", c_uint32),
+        ("is_domain0", c_uint32),
+    ]
+
+
+class RangeRecord(LittleEndianStructure):
+    """A piece of physical memory, in bytes: [start, end)."""
+
+    _pack_ = 4
+    _fields_ = [("start", c_uint32), ("end", c_uint32)]
+
+
+class HeapBlock(LittleEndianStructure):
+    """The head of a free heap block: the next free one of its size class, or 0."""
+
+    _pack_ = 4
+    _fields_ = [("next", c_uint32)]
+
+
+class WhereLine(LittleEndianStructure):
+    """One row of the line table that the linker puts into .where."""
+
+    _pack_ = 4
+    _fields_ = [("address", c_uint32), ("file", c_uint16), ("line", c_uint16)]
+
+
+class WhereSymbol(LittleEndianStructure):
+    """One row of the symbol table that the linker puts into .where."""
+
+    _pack_ = 4
+    _fields_ = [("address", c_uint32), ("name", c_uint32)]
+
+
+class Fixup(LittleEndianStructure):
+    """One row of the exception table: a fault at `address` in ring 0 continues at `target`."""
+
+    _pack_ = 4
+    _fields_ = [("address", c_uint32), ("target", c_uint32)]
+
+
+class BounceFrame(LittleEndianStructure):
+    """The largest frame that a guest can get on its kernel stack (ABI 5.5), lowest address first.
+
+    ds to gs are there in a failsafe frame only; an exception's error code stands where gs does.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("ds", c_uint32),
+        ("es", c_uint32),
+        ("fs", c_uint32),
+        ("gs", c_uint32),
+        ("eip", c_uint32),
+        ("cs", c_uint32),
+        ("eflags", c_uint32),
+        ("esp", c_uint32),
+        ("ss", c_uint32),
+    ]
+
+
+class IretFrame(LittleEndianStructure):
+    """What the iret hypercall finds on the guest's stack (ABI 5.10); esp and ss only for a return to an outer ring."""
+
+    _pack_ = 4
+    _fields_ = [
+        ("eax", c_uint32),
+        ("eip", c_uint32),
+        ("cs", c_uint32),
+        ("eflags", c_uint32),
+        ("esp", c_uint32),
+        ("ss", c_uint32),
+    ]
+
+
+class Option(LittleEndianStructure):
+    """One option of the hypervisor's command line: its name with the `=`, and the routine that takes the value."""
+
+    _pack_ = 4
+    _fields_ = [("name", c_uint32), ("routine", c_uint32), ("argument", c_uint32)]
+
+
+class TimeScale(LittleEndianStructure):
+    """How TSC ticks become nanoseconds (ABI 4.3)."""
+
+    _pack_ = 4
+    _fields_ = [("mul", c_uint32), ("shift", c_int32)]
+
+
+STRUCTURES: tuple[Declaration, ...] = (
+    Declaration("ENTRY_FRAME", "entry_frame", EntryFrame, OURS),
+    Declaration("FRAME", "frame", Frame, OURS),
+    Declaration("DOMAIN", "domain", Domain, OURS),
+    Declaration("VCPU", "vcpu", Vcpu, OURS),
+    Declaration("GUEST_IMAGE", "guest_image", GuestImage, OURS),
+    Declaration("RANGE", "range", RangeRecord, OURS),
+    Declaration("HEAP_BLOCK", "heap_block", HeapBlock, OURS),
+    Declaration("WHERE_LINE", "where_line", WhereLine, OURS),
+    Declaration("WHERE_SYMBOL", "where_symbol", WhereSymbol, OURS),
+    Declaration("FIXUP", "fixup", Fixup, OURS),
+    Declaration("OPTION", "option", Option, OURS),
+    Declaration("BOUNCE_FRAME", "bounce_frame", BounceFrame, OURS),
+    Declaration("IRET_FRAME", "iret_frame", IretFrame, OURS),
+    Declaration("TIME_SCALE", "time_scale", TimeScale, OURS),
+)
+
+
+def _group(group: str, **values: int) -> tuple[Constant, ...]:
+    return tuple(Constant(name, value, group, OURS) for name, value in values.items())
+
+
+CONSTANTS: tuple[Constant, ...] = (
+    *_group(
+        "address space of the hypervisor",
+        HV_START=0xFC000000,
+        HV_PRIVATE_START=0xFC400000,
+        M2P_READ_ONLY=0xFC000000,
+        M2P=0xFC400000,
+        M2P_BYTES=0x400000,
+        IMAGE_WINDOW=0xFC800000,
+        HEAP_START=0xFCC00000,
+        HEAP_END=0xFD400000,
+        DOMAIN_WINDOW=0xFD400000,
+        MAP_CACHE=0xFD600000,
+        MAP_CACHE_SLOTS=512,
+        FIXMAP_APIC=0xFD800000,
+        LINEAR_TABLES=0xFE000000,
+        FRAME_TABLE=0xFF000000,
+        MAX_FRAMES=0xFC000,
+        IMAGE_LOAD_OFFSET=0xFC800000,
+        M2P_ALIAS=0xF5800000,
+        M2P_ALIAS_BYTES=0x1000000,
+        INVALID_M2P_ENTRY=0xFFFFFFFF,
+        HV_L2_FIRST=480,
+        ALIAS_L2_FIRST=428,
+    ),
+    *_group(
+        "segments of the hypervisor",
+        HV_CS=0xE008, HV_DS=0xE010, HV_TSS=0xE040, HV_LDT=0xE048, DOUBLE_FAULT_TSS=0xE000,
+        GDT_RESERVED_OFFSET=0xE000, GDT_LIMIT=0xEFFF, GUEST_LIMIT_FIELD=0xFC3FF, IDT_ENTRIES=256,
+    ),
+    *_group(
+        "frame types",
+        FRAME_ALLOCATED=1 << 31,
+        FRAME_TYPE_NONE=0 << 28, FRAME_TYPE_L1=1 << 28, FRAME_TYPE_L2=2 << 28, FRAME_TYPE_L3=3 << 28,
+        FRAME_TYPE_SEGMENTS=4 << 28, FRAME_TYPE_WRITABLE=5 << 28, FRAME_TYPE_L2_RESERVED=6 << 28,
+        FRAME_TYPE_MASK=0xF << 28, FRAME_VALIDATED=1 << 27, FRAME_PINNED=1 << 26, FRAME_COUNT_MASK=(1 << 26) - 1,
+    ),
+    *_group(
+        "domain flags",
+        DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8,
+    ),
+    *_group("ends of the machine", EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, DEBUG_PORT=0xE9),
+    *_group(
+        "bounce frames",
+        BOUNCE_FRAME_error_code=12, BOUNCE_ERROR_CODE=1, BOUNCE_SEGMENTS=4, BOUNCE_MASK_EVENTS=0x100,
+        EXCEPTION_VECTORS=32, TRAP_DPL=3, TRAP_MASK_EVENTS=4, DR6_RESET=0xFFFF0FF0, DR7_RESET=0x400,
+        PANIC_VECTOR=0x100, PANIC_BACKTRACE_WORDS=256,
+    ),
+    *_group("hypercalls", NR_HYPERCALLS=64, HYPERCALL_INSTRUCTION_BYTES=2, TRAP_TABLE_LIMIT=512, SHUTDOWN_REASONS=6, CONSOLE_PIECE=128, HYPERCALL_VECTOR=0x82),
+    *_group("log levels", LOG_ERROR=0, LOG_WARNING=1, LOG_INFO=2, LOG_DEBUG=3),
+    *_group("console targets", CONSOLE_COM1=1, CONSOLE_DEBUG_PORT=2),
+    *_group(
+        "sizes",
+        STACK_BYTES=8192, DOUBLE_FAULT_STACK_BYTES=2048, MAX_RANGES=64, MAX_MODULES=32, COMMAND_LINE_BYTES=1024,
+        HEAP_CLASSES=8, HEAP_SMALLEST=32, PADDING_BYTES=0x80000, SPARE_FRAMES=256,
+    ),
+    *_group("version", XENGEN_MAJOR=4, XENGEN_MINOR=2),
+)
