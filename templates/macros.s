@@ -2,7 +2,7 @@
 
    Invariants
      - A macro's expansion is short, its name says the effect, and it jumps only to labels that it was given.
-     - Each says what it clobbers; what it does not name is preserved. All of them clobber the flags unless they say not.
+     - Each says what it clobbers; what it does not name is preserved. All of them clobber the flags.
      - Text that a macro needs (format strings, reasons) goes to .rodata, so that the code around it stays together.
    Sample: routine("frame_get") with the body `ret` becomes
         .globl  frame_get

@@ -1,7 +1,7 @@
 """Page tables and assists (ABI chapter 6): requests of mmu_update and mmuext_op, flush flags, vm_assist.
 
 Invariants
-  - The low two bits of an mmu_update request's ptr are its command (the third is 0), the rest a machine address.
+  - The low three bits of an mmu_update request's ptr are its command, the rest a machine byte address.
   - Bit 31 of a count marks a call that goes on where it stopped.
 """
 

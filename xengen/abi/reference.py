@@ -53,14 +53,20 @@ HEAD = """\
 <!-- Made by `xengen abi --write docs/abi-reference.md` from xengen/abi: do not edit. -->
 # The ABI
 
-What a guest, the hypervisor and the tools agree on: the public Xen PV ABI for 32-bit PAE guests (`xen-3.0-x86_32p`), and
-the hypervisor's own structures. Sources named "ABI" are sections of the public ABI's description; "ABI layout" is what a
-compiler measured on the public headers.
+What a guest, the hypervisor and the tools agree on: the public Xen PV ABI for 32-bit PAE guests (`xen-3.0-x86_32p`),
+and the hypervisor's own structures. Sources named "ABI" are sections of the public ABI's description; "ABI layout" is
+what a compiler measured on the public headers.
 
-Each field is an assembler symbol, `PREFIX_field`, whose value is its offset; nested fields join with `_`; the upper half
-of a 64-bit field is `PREFIX_field_high`; `PREFIX_size` is the size in bytes (a field that is itself called `size` is
-`PREFIX_size_field`). In Python the classes of `xengen.abi` lie over bytes with `from_buffer`.
+Each field is an assembler symbol, `PREFIX_field`, whose value is its offset; nested fields join with `_`; the upper
+half of a 64-bit field is `PREFIX_field_high`; `PREFIX_size` is the size in bytes (a field that is itself called `size`
+is `PREFIX_size_field`). In Python the classes of `xengen.abi` lie over bytes with `from_buffer`.
 """
+
+CALLING = """\
+`int $0x82` with the number in eax; the result is in eax, an error as its negative number. Entry says what a handler
+finds: *bare*, the guest's %ds and %es and nothing saved; *full*, an ENTRY_FRAME and the hypervisor's %ds and %es;
+*split*, bare for the commonest use and full for the rest. An *absent* call is not there yet: it answers -ENOSYS
+whatever its errors are."""
 
 CHAPTERS: tuple[tuple[str, AbiModule], ...] = (
     ("Hypercalls", hypercalls),
@@ -98,7 +104,7 @@ def render_reference() -> str:
             lines += [*_hypercalls(HYPERCALLS), ""]
         for declaration in module.STRUCTURES:
             lines += [*_structure(declaration, names), ""]
-        for (group, source), members in groupby(module.CONSTANTS, key=lambda constant: (constant.group, constant.source)):
+        for (group, source), members in groupby(module.CONSTANTS, key=_heading):
             lines += [*_constants(group, source, members), ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -115,11 +121,7 @@ def type_name(kind: Any, names: dict[Any, str]) -> str:
 
 
 def _hypercalls(calls: Iterable[Hypercall]) -> Iterator[str]:
-    yield (
-        "`int $0x82` with the number in eax; the result is in eax, an error as its negative number. A handler is entered "
-        "*bare* (the guest's %ds, nothing saved) or *full* (an ENTRY_FRAME, the hypervisor's %ds and %es); a call that is "
-        "*absent* answers -ENOSYS whatever its errors are."
-    )
+    yield CALLING
     yield ""
     yield "| nr | name | arguments | entry | errors | about |"
     yield "|---:|---|---|---|---|---|"
@@ -142,6 +144,10 @@ def _structure(declaration: Declaration, names: dict[Any, str]) -> Iterator[str]
     for field in fields(declaration.struct):
         if not field.is_padding:
             yield f"| {field.offset} | {field.size} | {type_name(field.kind, names)} | {field.path} |"
+
+
+def _heading(constant: Constant) -> tuple[str, str]:
+    return constant.group, constant.source
 
 
 def _constants(group: str, source: str, members: Iterable[Constant]) -> Iterator[str]:

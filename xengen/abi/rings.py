@@ -73,6 +73,7 @@ STRUCTURES: tuple[Declaration, ...] = (
 )
 
 CONSTANTS: tuple[Constant, ...] = (
+    *constants("console_io commands", "ABI 10.6", CONSOLEIO_write=0, CONSOLEIO_read=1),
     *constants(
         "xenstore messages", "ABI 11.3",
         XS_CONTROL=0, XS_DIRECTORY=1, XS_READ=2, XS_GET_PERMS=3, XS_WATCH=4, XS_UNWATCH=5, XS_TRANSACTION_START=6,

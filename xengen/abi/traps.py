@@ -74,19 +74,6 @@ class XenNmiCallback(AbiStructure):
     _fields_ = (("handler_address", c_uint32), ("_pad", c_uint32))
 
 
-class IretFrame(AbiStructure):
-    """What lies at the guest's %esp when the iret hypercall is entered; esp and ss only when cs has RPL 2 or 3."""
-
-    _fields_ = (
-        ("eax", c_uint32),
-        ("eip", c_uint32),
-        ("cs", c_uint32),
-        ("eflags", c_uint32),
-        ("esp", c_uint32),
-        ("ss", c_uint32),
-    )
-
-
 _HARDWARE_FRAME = (
     ("eip", c_uint32),
     ("cs", c_uint16),
@@ -122,7 +109,6 @@ STRUCTURES: tuple[Declaration, ...] = (
     declare("callback_register", CallbackRegister, "ABI 5.8"),
     declare("callback_unregister", CallbackUnregister, "ABI 5.8"),
     declare("xennmi_callback", XenNmiCallback, "ABI 5.9"),
-    declare("iret_frame", IretFrame, "ABI 5.10"),
     declare("trap_frame", TrapFrame, "ABI 5.5"),
     declare("error_frame", ErrorFrame, "ABI 5.5"),
     declare("failsafe_frame", FailsafeFrame, "ABI 5.7"),

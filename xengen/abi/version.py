@@ -1,4 +1,4 @@
-"""xen_version (ABI 10.5): what each sub-operation answers, and the feature bits.
+"""xen_version (ABI 10.5): what each sub-operation answers, the feature bits, and what CPUID and MSRs tell (ABI 3.2).
 
 Invariants
   - Texts are NUL-terminated within their arrays; in the public headers these are arrays, here structures with `text`.
@@ -70,6 +70,10 @@ class XenBuildId(AbiStructure):
     _fields_ = (("len", c_uint32),)
 
 
+def _word(text: str) -> int:
+    return int.from_bytes(text.encode("ascii"), "little")
+
+
 STRUCTURES: tuple[Declaration, ...] = (
     declare("xen_extraversion_t", XenExtraversion, "ABI 10.5"),
     declare("xen_compile_info", XenCompileInfo, "ABI 10.5"),
@@ -96,5 +100,11 @@ CONSTANTS: tuple[Constant, ...] = (
         XENFEAT_highmem_assist=6, XENFEAT_gnttab_map_avail_bits=7, XENFEAT_hvm_callback_vector=8,
         XENFEAT_hvm_safe_pvclock=9, XENFEAT_hvm_pirqs=10, XENFEAT_dom0=11, XENFEAT_memory_op_vnode_supported=13,
         XENFEAT_direct_mapped=17,
+    ),
+    *constants(
+        "CPUID and MSR", "ABI 3.2",
+        XEN_CPUID_FIRST_LEAF=0x40000000, XEN_CPUID_SIGNATURE_EBX=_word("XenV"), XEN_CPUID_SIGNATURE_ECX=_word("MMXe"),
+        XEN_CPUID_SIGNATURE_EDX=_word("nVMM"), XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD=1,
+        XEN_HYPERCALL_MSR=0x40000000,
     ),
 )

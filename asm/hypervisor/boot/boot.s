@@ -2,8 +2,9 @@
 #
 # Invariants
 #   - `start` runs at its physical address, without paging: it uses phys(symbol), and calls, which are relative.
-#   - The idle tables map physical memory below HV_START one to one (2 MB pages, never executable for long) and the
-#     64 MB region by hv_l1: one entry for each of its pages, all zero but the image's.
+#   - The idle tables map physical memory below HV_START one to one (2 MB pages) and the 64 MB region by hv_l1: one
+#     entry for each of its pages, all zero but the image's.
+#   - One to one memory is not executable, but for the first pages until boot_main has left them.
 #   - CR0.WP is set together with paging and never cleared: it is what keeps ring 1 from writing through read-only entries.
 #   - A machine without PAE is refused with a sentence on the serial port.
 
@@ -111,6 +112,8 @@ multiboot_header:
         addl    $SUPERPAGE_SIZE, %eax
         cmpl    $HV_START, %eax
         jb      {{ L("next_superpage") }}
+        movl    $0, {{ phys("idle_l2") }} + 4   # `start` itself is in one of the first two
+        movl    $0, {{ phys("idle_l2") }} + PTE_size + 4
         movl    $({{ phys("hv_l1") }} + (PTE_P | PTE_RW | PTE_A | PTE_D)), %eax
 {{ L("next_region_table") }}:
         movl    %eax, (%edi)
@@ -169,7 +172,8 @@ multiboot_header:
         shrl    $(PAGE_SHIFT - 3), %edi
         addl    ${{ phys("hv_l1") }}, %edi
         subl    $IMAGE_LOAD_OFFSET, %eax
-        subl    $IMAGE_LOAD_OFFSET, %ebx
+        subl    $IMAGE_LOAD_OFFSET - PAGE_OFFSET_MASK, %ebx
+        andl    $~PAGE_OFFSET_MASK, %ebx        # rounded up: the flags in %eax do not count below
         orl     %ecx, %eax
 {{ L("next_page") }}:
         cmpl    %ebx, %eax
@@ -181,6 +185,21 @@ multiboot_header:
         jmp     {{ L("next_page") }}
 {{ L("done") }}:
         popl    %edi
+        ret
+{% endcall %}
+
+# one_to_one_seal(): takes the right to execute from the first pages, too.
+#
+# in:    no_execute_high
+# out:   -
+# clob:  %eax
+# errs:  none
+{% call routine("one_to_one_seal") %}
+        movl    no_execute_high, %eax
+        movl    %eax, idle_l2 + 4
+        movl    %eax, idle_l2 + PTE_size + 4
+        movl    %cr3, %eax
+        movl    %eax, %cr3
         ret
 {% endcall %}
 

@@ -206,18 +206,19 @@
         ret
 {% endcall %}
 
+{% set options = [("console=", "option_console", "0"), ("log=", "option_log", "0"),
+                  ("dom0_mem=", "option_memory", "option_dom0_pages"),
+                  ("domu_mem=", "option_memory", "option_domu_pages")] %}
+{% for number in range(1, 32) %}
+{% set _ = options.append(("dom" ~ number ~ "_mem=", "option_memory", "option_dom_pages + 4 * " ~ number)) %}
+{% endfor %}
+{% for word, routine_name, argument in options %}
+{{ text("option_name_" ~ loop.index0, word) }}
+{% endfor %}
         .section .rodata
 {% call object("option_table") %}
-{% for word, routine_name, argument in [("console=", "option_console", "0"), ("log=", "option_log", "0"),
-      ("dom0_mem=", "option_memory", "option_dom0_pages"), ("domu_mem=", "option_memory", "option_domu_pages")] %}
-{% set name = unique("option") %}
-{{ text(name, word) }}
-        .long   {{ name }}, {{ routine_name }}, {{ argument }}
-{% endfor %}
-{% for number in range(1, 32) %}
-{% set name = unique("option") %}
-{{ text(name, "dom" ~ number ~ "_mem=") }}
-        .long   {{ name }}, option_memory, option_dom_pages + 4 * {{ number }}
+{% for word, routine_name, argument in options %}
+        .long   option_name_{{ loop.index0 }}, {{ routine_name }}, {{ argument }}
 {% endfor %}
         .long   0, 0, 0
 {% endcall %}

@@ -14,6 +14,7 @@
 # errs:  what cannot be continued without is a panic
 {% call routine("boot_main") %}
         movl    $hypervisor_stack_top, %esp
+        call    one_to_one_seal
         call    descriptors_init
         call    uart_init
         call    command_line_parse
@@ -37,9 +38,11 @@
 # clob:  none
 # errs:  none
 {% call routine("banner") %}
-{{ log("LOG_ERROR", "xengen " ~ version ~ (" (debug build)" if debug else "") ~ ": a paravirtualizing hypervisor for 32-bit x86\\n") }}
+{% set name = "xengen " ~ version ~ (" (debug build)" if debug else "") %}
+{{ log("LOG_ERROR", name ~ ": a paravirtualizing hypervisor for 32-bit x86\\n") }}
 {{ log("LOG_INFO", "command line: %s\\n", "$command_line") }}
-{{ log("LOG_INFO", "image: %p to %p, text %p to %p\\n", "$__image_start", "$__image_end", "$__text_start", "$__text_end") }}
+{{ log("LOG_INFO", "image: %p to %p, text %p to %p\\n", "$__image_start", "$__image_end", "$__text_start",
+       "$__text_end") }}
         ret
 {% endcall %}
 

@@ -32,7 +32,8 @@
         movl    MULTIBOOT_MAP_length_high(%esi), %ebp
         addl    %eax, %ecx
         adcl    %edx, %ebp                      # %ebp:%ecx = end
-{{ log("LOG_INFO", "memory: 0x%8x%8x to 0x%8x%8x type %u\\n", "%edx", "%eax", "%ebp", "%ecx", "MULTIBOOT_MAP_type(%esi)") }}
+{{ log("LOG_INFO", "memory: 0x%x%08x to 0x%x%08x type %u\\n", "%edx", "%eax", "%ebp", "%ecx",
+       "MULTIBOOT_MAP_type(%esi)") }}
         cmpl    $MULTIBOOT_RAM, MULTIBOOT_MAP_type(%esi)
         jne     {{ L("skip") }}
         testl   %edx, %edx

@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - A domain that has ended is never scheduled again; its frame is never resumed.
-#   - Each end is one line `domain N shut down: REASON` or `domain N died: REASON`; a death is followed by the registers.
+#   - Each end is one line, `domain N shut down: REASON` or `domain N died: REASON`; registers follow a death.
 #   - Domain 0: poweroff switches the machine off, reboot resets it; a crash ends QEMU with EXIT_DOMAIN0_DIED.
 
         .text

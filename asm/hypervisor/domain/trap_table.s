@@ -139,7 +139,7 @@
         xorl    %eax, %eax
         ret
 {{ L("nmi") }}:
-        movl    $(VECTOR_NMI | TRAP_MASK_EVENTS << 8 | FLAT_RING1_CS << 16), VCPU_traps + 8 * VECTOR_NMI(%ebp)
+        movl    $(VECTOR_NMI | TI_MASK_EVENTS << 8 | FLAT_RING1_CS << 16), VCPU_traps + 8 * VECTOR_NMI(%ebp)
         movl    %ecx, VCPU_traps + 8 * VECTOR_NMI + TRAP_INFO_address(%ebp)
         xorl    %eax, %eax
         ret

@@ -11,7 +11,7 @@
 #
 # in:    %ebx = XENVER_*; a bare handler's frame
 # out:   %eax = major << 16 | minor
-# clob:  %ebp
+# clob:  none
 # errs:  none
 {% call routine("fast_xen_version") %}
         testl   %ebx, %ebx
@@ -124,7 +124,7 @@
 #
 # in:    %edi = address of a FEATURE_INFO, %edx = the caller's domain
 # out:   %eax = 0 or an error
-# clob:  %ecx, %esi
+# clob:  %ecx, %esi, %edi
 # errs:  -EFAULT, -EINVAL (another word than 0)
 {% call routine("version_get_features") %}
         movl    %edi, %esi

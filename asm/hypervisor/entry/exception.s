@@ -123,7 +123,7 @@ exception_stub_{{ vector }}:
         leal    VCPU_traps(%ebp,%eax,8), %edi
         movzwl  TRAP_INFO_cs(%edi), %ebx
         movl    TRAP_INFO_address(%edi), %ecx
-        testb   $TRAP_MASK_EVENTS, TRAP_INFO_flags(%edi)
+        testb   $TI_MASK_EVENTS, TRAP_INFO_flags(%edi)
         jz      {{ L("events_stay") }}
         orl     $BOUNCE_MASK_EVENTS, %edx
 {{ L("events_stay") }}:
@@ -166,7 +166,7 @@ exception_stub_{{ vector }}:
         jne     exception_bounce
         shrl    $3, %eax                        # the vector
         movzbl  VCPU_traps + TRAP_INFO_flags(%ebp,%eax,8), %edx
-        andl    $TRAP_DPL, %edx
+        andl    $TI_DPL_MASK, %edx
         movl    ENTRY_FRAME_cs(%esi), %ecx
         andl    $SELECTOR_RPL, %ecx
         cmpl    %ecx, %edx

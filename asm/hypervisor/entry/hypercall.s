@@ -52,7 +52,8 @@
 {% set L = labels("full_hypercall") %}
 # full_hypercall: the rest of the way for handlers that need a full ENTRY_FRAME and our data segments.
 #
-# in:    %ebp = handler; stack: return address into hypercall_entry (never used), the guest's %ebp, the processor's frame
+# in:    %ebp = handler; stack: return address into hypercall_entry (never used), the guest's %ebp, the processor's
+#        frame
 # out:   does not return
 # errs:  none
 # calls: do_*

@@ -18,6 +18,7 @@
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EFAULT (the list cannot be read or written), -EINVAL (nested)
 # calls: do_*
+# depth: 2
 {% call routine("do_multicall") %}
         movl    $-EINVAL, %eax
         cmpl    $0, VCPU_in_multicall(%ebp)

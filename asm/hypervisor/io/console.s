@@ -113,21 +113,17 @@
         movl    $console_domain_prefix, %esi
         call    uart_write_string
         movl    DOMAIN_id(%ebx), %eax
-        movl    $10, %edi
-        xorl    %ecx, %ecx
+        movl    $10, %ecx
+        movl    $console_digits + CONSOLE_DIGITS, %esi
 {{ L("next_digit") }}:
         xorl    %edx, %edx
-        divl    %edi
-        pushl   %edx
-        incl    %ecx
+        divl    %ecx
+        addb    $'0', %dl
+        decl    %esi
+        movb    %dl, (%esi)
         testl   %eax, %eax
         jnz     {{ L("next_digit") }}
-{{ L("write_digit") }}:
-        popl    %eax
-        addb    $'0', %al
-        call    uart_write
-        decl    %ecx
-        jnz     {{ L("write_digit") }}
+        call    uart_write_string
         cmpl    $0, DOMAIN_console_interrupted(%ebx)
         je      {{ L("whole_line") }}
         movl    $0, DOMAIN_console_interrupted(%ebx)
@@ -166,6 +162,8 @@
         popl    %eax
         ret
 {% endcall %}
+
+{{ space("console_digits", "CONSOLE_DIGITS + 1") }}
 
         .data
 {% for name in ["console_owner", "console_column"] %}
