@@ -5,7 +5,6 @@
 #   - The idle tables map physical memory below HV_START one to one (2 MB pages) and the 64 MB region by hv_l1: one
 #     entry for each of its pages, all zero but the image's.
 #   - One to one memory is not executable, but for the first pages until boot_main has left them.
-#   - CR0.WP is set together with paging and never cleared: it is what keeps ring 1 from writing through read-only entries.
 #   - A machine without PAE is refused with a sentence on the serial port.
 
 {% macro phys(symbol) %}{{ symbol }} - IMAGE_LOAD_OFFSET{% endmacro %}

@@ -112,7 +112,7 @@
 # frame_table_init(): takes frames for the frame table, maps and fills them.
 #
 # in:    frame_bitmap, max_frame
-# out:   FRAME_TABLE: allocated, with one reference, for each frame that is not free
+# out:   FRAME_TABLE: allocated, with one reference, for each frame of RAM that is not free; holes stay zero
 # clob:  none
 # errs:  no room is a panic
 {% call routine("frame_table_init") %}
@@ -142,21 +142,41 @@
         addl    $PAGE_SIZE, %edx
         subl    $PAGE_SIZE, %ebx
         jnz     {{ L("next_page") }}
-        xorl    %eax, %eax
-        movl    $FRAME_TABLE, %edi
-{{ L("next_frame") }}:
-        btl     %eax, frame_bitmap
-        jc      {{ L("is_free") }}
-        movl    $(FRAME_ALLOCATED | 1), FRAME_count(%edi)
-{{ L("is_free") }}:
-        addl    $FRAME_size, %edi
-        incl    %eax
-        cmpl    max_frame, %eax
-        jb      {{ L("next_frame") }}
+        xorl    %esi, %esi
+{{ L("next_range") }}:
+        movl    ram_ranges + RANGE_start(,%esi,8), %eax
+        movl    ram_ranges + RANGE_end(,%esi,8), %ecx
+        shrl    $PAGE_SHIFT, %eax
+        shrl    $PAGE_SHIFT, %ecx
+        call    frames_mark_taken
+        incl    %esi
+        cmpl    ram_range_count, %esi
+        jb      {{ L("next_range") }}
         popal
         ret
 {{ L("no_room") }}:
 {{ panic("no memory for the frame table") }}
+{% endcall %}
+
+{% set L = labels("frames_mark_taken") %}
+# frames_mark_taken(first, end): allocated, with one reference, are the frames of a range that are not free.
+#
+# in:    %eax = first mfn, %ecx = mfn behind the last
+# out:   -
+# clob:  %eax, %edi
+# errs:  none
+{% call routine("frames_mark_taken") %}
+{{ L("next_frame") }}:
+        btl     %eax, frame_bitmap
+        jc      {{ L("is_free") }}
+        movl    %eax, %edi
+        shll    $4, %edi
+        movl    $(FRAME_ALLOCATED | 1), FRAME_TABLE + FRAME_count(%edi)
+{{ L("is_free") }}:
+        incl    %eax
+        cmpl    %ecx, %eax
+        jb      {{ L("next_frame") }}
+        ret
 {% endcall %}
 
 {% set L = labels("run_find") %}
@@ -243,7 +263,10 @@
         jae     {{ L("module_done") }}
         cmpl    max_frame, %eax
         jae     {{ L("module_done") }}
+        btl     %eax, frame_bitmap
+        jc      {{ L("free_already") }}         # two modules may lie in one another
         call    frame_free
+{{ L("free_already") }}:
         incl    %eax
         jmp     {{ L("next_frame") }}
 {{ L("module_done") }}:

@@ -34,7 +34,8 @@
 {{ L("enabled") }}:
         andl    $APIC_BASE_MASK, %eax
         movl    %eax, %ebx
-        leal    (PTE_P | PTE_RW | PTE_PCD | PTE_PWT | PTE_A | PTE_D)(%eax), %edx
+        movl    %eax, %edx
+        orl     $(PTE_P | PTE_RW | PTE_PCD | PTE_PWT | PTE_A | PTE_D), %edx
         movl    $FIXMAP_APIC, %eax
         call    hv_map_page_nx
         movl    $1, lapic_present

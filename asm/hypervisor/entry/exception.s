@@ -52,16 +52,29 @@ exception_stub_{{ vector }}:
 {{ log("LOG_DEBUG", "unexpected interrupt %u\\n", "%eax") }}
         jmp     exit_to_guest
 {{ L("from_ring_0") }}:
+        cmpl    $VECTOR_PF, %eax
+        je      {{ L("page_fault") }}
+{{ L("look_for_fixup") }}:
         movl    ENTRY_FRAME_eip(%esi), %eax
         call    fixup_find
         testl   %eax, %eax
         jz      {{ L("ours") }}
         movl    %eax, ENTRY_FRAME_eip(%esi)
+{{ L("resume") }}:
         popal
         popl    %es
         popl    %ds
         addl    $8, %esp
         iret
+{{ L("page_fault") }}:                          # loading a guest's selector may need a page of its LDT
+        movl    current_vcpu, %ebp
+        testl   %ebp, %ebp
+        jz      {{ L("look_for_fixup") }}
+        movl    %cr2, %eax
+        call    exception_in_ldt
+        testl   %eax, %eax
+        jnz     {{ L("look_for_fixup") }}
+        jmp     {{ L("resume") }}
 {{ L("ours") }}:
         jmp     panic_exception
 {% endcall %}
@@ -140,6 +153,9 @@ exception_stub_{{ vector }}:
 # why:   ring 1 is a supervisor to the page tables: whether it was user mode is decided by the ring (ABI 5.2)
 {% call routine("exception_page_fault") %}
         movl    %cr2, %eax
+        call    exception_in_ldt
+        testl   %eax, %eax
+        jz      {{ L("again") }}
         movl    %eax, VCPU_cr2(%ebp)
         movl    VCPU_info(%ebp), %edi
         movl    %eax, VCPU_INFO_arch_cr2(%edi)
@@ -149,6 +165,27 @@ exception_stub_{{ vector }}:
         orl     $PF_USER, ENTRY_FRAME_error_code(%esi)
 {{ L("kernel") }}:
         jmp     exception_bounce
+{{ L("again") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("exception_in_ldt") %}
+# exception_in_ldt(address): if a descriptor of the guest's LDT was wanted, takes its page (ldt.s).
+#
+# in:    %eax = %cr2; %ebp = current vcpu
+# out:   %eax = 0: the instruction can be tried again; else the address that the guest is told
+# clob:  none
+# errs:  none
+{% call routine("exception_in_ldt") %}
+        pushl   %edx
+        movl    %eax, %edx
+        subl    $LDT_WINDOW, %edx
+        cmpl    $LDT_WINDOW_BYTES, %edx
+        popl    %edx
+        jae     {{ L("elsewhere") }}
+        jmp     ldt_fault
+{{ L("elsewhere") }}:
+        ret
 {% endcall %}
 
 {% set L = labels("exception_protection") %}

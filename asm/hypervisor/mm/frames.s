@@ -2,7 +2,8 @@
 #
 # Invariants
 #   - A bit in frame_bitmap is set exactly while the frame is free RAM; free_frames counts them. A free frame's record
-#     is all zero.
+#     is all zero, but for FRAME_link: the tlb_epoch in which it was freed.
+#   - A frame that may still be in the TLB from its former life is taken only after a flush (tlb.s).
 #   - An allocated frame has FRAME_ALLOCATED and at least one reference. The hypervisor's own have owner 0.
 #   - frame_hint is the number of a bitmap word below which no bit is set.
 #   - FRAME_TABLE has a record for each frame below max_frame, holes included; there are no records above.
@@ -57,7 +58,10 @@
         pushl   %eax
         shll    $4, %eax
         movl    $(FRAME_ALLOCATED | 1), FRAME_TABLE + FRAME_count(%eax)
+        movl    FRAME_TABLE + FRAME_link(%eax), %eax
+        cmpl    tlb_epoch, %eax
         popl    %eax
+        je      tlb_flush
         ret
 {{ L("not_free") }}:
 {{ panic("frame_take: the frame is not free") }}
@@ -129,7 +133,8 @@
         movl    $0, FRAME_count(%eax)
         movl    $0, FRAME_type(%eax)
         movl    $0, FRAME_owner(%eax)
-        movl    $0, FRAME_link(%eax)
+        pushl   tlb_epoch
+        popl    FRAME_link(%eax)
         popl    %ecx
         popl    %eax
         ret

@@ -70,7 +70,7 @@
 #
 # in:    %ebp = vcpu, %esi = where its ENTRY_FRAME goes
 # out:   current_vcpu; the vcpu's address space, stack for ring 3, %fs, %gs, floating point, time
-# clob:  %eax, %ecx, %fs, %gs
+# clob:  %eax, %ecx, %edx, %fs, %gs
 # errs:  selectors that cannot be loaded become null
 {% call routine("vcpu_load") %}
         pushl   %esi
@@ -78,6 +78,7 @@
         movl    %ebp, current_vcpu
         movl    VCPU_cr3(%ebp), %eax
         movl    %eax, %cr3
+        incl    tlb_epoch
         movl    VCPU_kernel_sp(%ebp), %eax
         movl    %eax, tss + TSS_esp1
         movl    VCPU_kernel_ss(%ebp), %eax
@@ -94,6 +95,7 @@
         {{ user("movw VCPU_gs(%ebp), %gs", fail=L("null_gs")) }}
 {{ L("null_gs") }}:
         fxrstor VCPU_fpu(%ebp)
+        call    ldt_load
         call    clock_publish
         popl    %edi
         popl    %esi

@@ -1,0 +1,293 @@
+# L1 page tables: what an entry may map (ABI 6.2, 6.5), validation of a table, change of an entry.
+#
+# Invariants
+#   - A present entry of a validated L1 holds one reference to its frame and, if it is writable, one to the type
+#     FRAME_TYPE_WRITABLE; so a frame that is a table or a descriptor page is never mapped writable.
+#   - Frames that are no RAM (count 0, not free) hold no references; only a privileged domain may map them, and never
+#     the local APIC.
+#   - An entry is written only after what it needs has been taken; what the former entry held is dropped last.
+
+        .text
+
+{% set L = labels("l1_entry_get") %}
+# l1_entry_get(entry, owner): takes the references that an L1 entry needs.
+#
+# in:    %eax, %edx = entry, low and high; %edi = DOMAIN whose frames may be mapped
+# out:   %eax = 0 or an error
+# clob:  none
+# errs:  -EINVAL (forbidden bits), -EBUSY (not its frame, or not to be written), -EPERM (no RAM)
+{% call routine("l1_entry_get") %}
+        testb   $PTE_P, %al
+        jz      {{ L("nothing") }}
+        pushl   %ecx
+        testl   $(PTE_PWT | PTE_PCD | PTE_PSE), %eax
+        jnz     {{ L("cache_bits") }}
+{{ L("low_ok") }}:
+        testl   $PTE_HIGH_FRAME, %edx
+        jnz     {{ L("not_ram") }}
+        testl   %edx, %edx
+        js      {{ L("no_execute") }}
+{{ L("high_ok") }}:
+        movl    %eax, %ecx
+        shrl    $PAGE_SHIFT, %ecx
+        cmpl    max_frame, %ecx
+        jae     {{ L("not_ram") }}
+        shll    $4, %ecx
+        addl    $FRAME_TABLE, %ecx
+        cmpl    %edi, FRAME_owner(%ecx)
+        jne     {{ L("not_own") }}
+        testb   $PTE_RW, %al
+        jz      {{ L("readable") }}
+        movl    FRAME_type(%ecx), %eax
+        andl    $~FRAME_COUNT_MASK, %eax
+        cmpl    $(FRAME_TYPE_WRITABLE | FRAME_VALIDATED), %eax
+        jne     {{ L("make_writable") }}
+        incl    FRAME_type(%ecx)
+{{ L("readable") }}:
+        incl    FRAME_count(%ecx)
+        popl    %ecx
+{{ L("nothing") }}:
+        xorl    %eax, %eax
+        ret
+{{ L("make_writable") }}:
+        pushl   %edx
+        movl    %ecx, %eax
+        movl    $FRAME_TYPE_WRITABLE, %edx
+        call    type_get
+        popl    %edx
+        testl   %eax, %eax
+        jz      {{ L("readable") }}
+        jmp     {{ L("busy") }}
+{{ L("cache_bits") }}:
+        testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%edi)
+        jnz     {{ L("low_ok") }}
+{{ L("bad_bits") }}:
+        movl    $-EINVAL, %eax
+        popl    %ecx
+        ret
+{{ L("no_execute") }}:
+        cmpl    $0, no_execute_high
+        jne     {{ L("high_ok") }}
+        jmp     {{ L("bad_bits") }}
+{{ L("not_own") }}:
+        cmpl    $0, FRAME_count(%ecx)
+        jne     {{ L("busy") }}
+        movl    %eax, %ecx
+        shrl    $PAGE_SHIFT, %ecx
+        btl     %ecx, frame_bitmap
+        jnc     {{ L("not_ram") }}
+{{ L("busy") }}:
+        movl    $-EBUSY, %eax
+        popl    %ecx
+        ret
+{{ L("not_ram") }}:
+        call    io_frame_check
+        popl    %ecx
+        ret
+{% endcall %}
+
+{% set L = labels("io_frame_check") %}
+# io_frame_check(entry, owner): whether a domain may map a frame that is no RAM.
+#
+# in:    %eax, %edx = entry; %edi = DOMAIN
+# out:   %eax = 0 or an error
+# clob:  none
+# errs:  -EPERM, -EINVAL (frame number all ones)
+{% call routine("io_frame_check") %}
+        pushl   %ecx
+        movl    %eax, %ecx
+        orl     $PAGE_OFFSET_MASK, %ecx
+        cmpl    $-1, %ecx
+        jne     {{ L("real") }}
+        movl    %edx, %ecx
+        orl     $~PTE_HIGH_FRAME, %ecx
+        cmpl    $-1, %ecx
+        je      {{ L("all_ones") }}
+{{ L("real") }}:
+        testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%edi)
+        jz      {{ L("not_allowed") }}
+        movl    hv_l1 + (FIXMAP_APIC - HV_START) / PAGE_SIZE * PTE_size, %ecx
+        xorl    %eax, %ecx
+        testl   $~PAGE_OFFSET_MASK, %ecx
+        jz      {{ L("not_allowed") }}
+        xorl    %eax, %eax
+        popl    %ecx
+        ret
+{{ L("not_allowed") }}:
+        movl    $-EPERM, %eax
+        popl    %ecx
+        ret
+{{ L("all_ones") }}:
+        movl    $-EINVAL, %eax
+        popl    %ecx
+        ret
+{% endcall %}
+
+{% set L = labels("l1_entry_put") %}
+# l1_entry_put(entry): drops the references that an L1 entry held.
+#
+# in:    %eax, %edx = entry, low and high
+# out:   -
+# clob:  %eax
+# errs:  none
+{% call routine("l1_entry_put") %}
+        testb   $PTE_P, %al
+        jz      {{ L("nothing") }}
+        testl   $PTE_HIGH_FRAME, %edx
+        jnz     {{ L("nothing") }}
+        pushl   %ecx
+        movl    %eax, %ecx
+        shrl    $PAGE_SHIFT, %ecx
+        cmpl    max_frame, %ecx
+        jae     {{ L("not_ram") }}
+        shll    $4, %ecx
+        addl    $FRAME_TABLE, %ecx
+        cmpl    $0, FRAME_count(%ecx)
+        je      {{ L("not_ram") }}
+        testb   $PTE_RW, %al
+        movl    %ecx, %eax
+        jz      {{ L("read_only") }}
+        call    type_put
+{{ L("read_only") }}:
+        call    frame_put
+{{ L("not_ram") }}:
+        popl    %ecx
+{{ L("nothing") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("l1_validate") %}
+# l1_validate(frame): takes the references of all 512 entries, or none.
+#
+# in:    %eax = FRAME
+# out:   %eax = 0 or an error
+# clob:  none
+# errs:  what l1_entry_get says of the first entry that is no good
+{% call routine("l1_validate") %}
+        pushl   %ecx
+        pushl   %edx
+        pushl   %esi
+        pushl   %edi
+        movl    FRAME_owner(%eax), %edi
+        call    frame_address
+        movl    %eax, %esi
+        xorl    %ecx, %ecx
+{{ L("next_entry") }}:
+        movl    (%esi,%ecx,8), %eax
+        movl    4(%esi,%ecx,8), %edx
+        testb   $PTE_P, %al
+        jz      {{ L("entry_ok") }}
+        call    l1_entry_get
+        testl   %eax, %eax
+        jnz     {{ L("undo") }}
+{{ L("entry_ok") }}:
+        incl    %ecx
+        cmpl    $PTES_PER_TABLE, %ecx
+        jb      {{ L("next_entry") }}
+        xorl    %eax, %eax
+{{ L("done") }}:
+        popl    %edi
+        popl    %esi
+        popl    %edx
+        popl    %ecx
+        ret
+{{ L("undo") }}:                                # entries below %ecx hold references; %eax = the error
+        pushl   %eax
+{{ L("next_undo") }}:
+        decl    %ecx
+        js      {{ L("undone") }}
+        movl    (%esi,%ecx,8), %eax
+        movl    4(%esi,%ecx,8), %edx
+        call    l1_entry_put
+        jmp     {{ L("next_undo") }}
+{{ L("undone") }}:
+        popl    %eax
+        jmp     {{ L("done") }}
+{% endcall %}
+
+{% set L = labels("l1_devalidate") %}
+# l1_devalidate(frame): drops the references of all entries.
+#
+# in:    %eax = FRAME
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("l1_devalidate") %}
+        pushl   %eax
+        pushl   %ecx
+        pushl   %edx
+        pushl   %esi
+        call    frame_address
+        movl    %eax, %esi
+        xorl    %ecx, %ecx
+{{ L("next_entry") }}:
+        movl    (%esi,%ecx,8), %eax
+        movl    4(%esi,%ecx,8), %edx
+        call    l1_entry_put
+        incl    %ecx
+        cmpl    $PTES_PER_TABLE, %ecx
+        jb      {{ L("next_entry") }}
+        popl    %esi
+        popl    %edx
+        popl    %ecx
+        popl    %eax
+        ret
+{% endcall %}
+
+# frame_address(frame): maps the frame of a record.
+#
+# in:    %eax = FRAME
+# out:   %eax = address, good as long as the map cache says
+# clob:  none
+# errs:  none
+{% call routine("frame_address") %}
+        subl    $FRAME_TABLE, %eax
+        shrl    $4, %eax
+        jmp     map_frame
+{% endcall %}
+
+{% set L = labels("l1_entry_update") %}
+# l1_entry_update(entry, new, owner): changes an entry of a validated L1.
+#
+# in:    %esi = address of the entry, writable; %ebx, %ecx = new entry, low and high; %edi = DOMAIN whose frames
+#        may be mapped
+# out:   %eax = 0 or an error; the entry is unchanged then
+# clob:  %edx
+# errs:  as l1_entry_get
+# why:   the same frame with the same P and RW keeps its references, but its flags are checked all the same
+{% call routine("l1_entry_update") %}
+        movl    (%esi), %eax
+        movl    4(%esi), %edx
+        xorl    %ebx, %eax
+        xorl    %ecx, %edx
+        testl   $(~PAGE_OFFSET_MASK | PTE_P | PTE_RW), %eax
+        jnz     {{ L("another") }}
+        testl   $PTE_HIGH_FRAME, %edx
+        jnz     {{ L("another") }}
+        testb   $PTE_P, %bl
+        jz      {{ L("store") }}
+        testl   $(PTE_PWT | PTE_PCD | PTE_PSE), %ebx
+        jnz     {{ L("another") }}
+        testl   %edx, %edx
+        js      {{ L("another") }}              # no-execute changes: whether the processor has it is checked there
+{{ L("store") }}:
+        movl    %ebx, (%esi)
+        movl    %ecx, 4(%esi)
+        xorl    %eax, %eax
+        ret
+{{ L("another") }}:
+        movl    %ebx, %eax
+        movl    %ecx, %edx
+        call    l1_entry_get
+        testl   %eax, %eax
+        jnz     {{ L("refused") }}
+        movl    (%esi), %eax
+        movl    4(%esi), %edx
+        movl    $0, (%esi)                      # never half of the old and half of the new entry
+        movl    %ecx, 4(%esi)
+        movl    %ebx, (%esi)
+        call    l1_entry_put
+        xorl    %eax, %eax
+{{ L("refused") }}:
+        ret
+{% endcall %}

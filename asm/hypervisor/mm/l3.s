@@ -1,0 +1,352 @@
+# L3 page tables and base pointers (ABI 6.3, 6.4).
+#
+# Invariants
+#   - A validated L3 has slot 3, and holds for each present slot one reference to its L2 and one to the type: L2 for
+#     slots 0 to 2, L2_RESERVED for slot 3, which no other L3 shares.
+#   - The hardware never walks the guest's L3: CR3 points at VCPU_l3, a copy with the bits that PAE allows. The copy is
+#     renewed, and CR3 loaded, before what a changed slot held is dropped.
+#   - The linear-table entries in the L2 of slot 3 always show the L2s of its L3.
+
+        .text
+
+{% set L = labels("l3_entry_get") %}
+# l3_entry_get(entry, slot, owner): takes the references that an L3 entry needs.
+#
+# in:    %eax, %edx = entry; %ecx = slot; %edi = DOMAIN
+# out:   %eax = 0 or an error
+# clob:  none
+# errs:  -EINVAL (forbidden bits, not its frame, slot 3 shared), or what the L2's validation says
+{% call routine("l3_entry_get") %}
+        testb   $PTE_P, %al
+        jz      {{ L("nothing") }}
+        pushl   %ecx
+        pushl   %edx
+        testl   $(PTE_PWT | PTE_PCD | PTE_PSE | PTE_G), %eax
+        jnz     {{ L("bad") }}
+        testl   %edx, %edx
+        jnz     {{ L("bad") }}
+        movl    $FRAME_TYPE_L2, %edx
+        cmpl    $3, %ecx
+        jne     {{ L("type_ok") }}
+        movl    $FRAME_TYPE_L2_RESERVED, %edx
+{{ L("type_ok") }}:
+        shrl    $PAGE_SHIFT, %eax
+        movl    %edi, %ecx
+        call    frame_get
+        testl   %eax, %eax
+        jz      {{ L("bad") }}
+        movl    %eax, %ecx
+        call    type_get
+        testl   %eax, %eax
+        jnz     {{ L("drop") }}
+        cmpl    $FRAME_TYPE_L2_RESERVED, %edx
+        jne     {{ L("done") }}
+        movl    FRAME_type(%ecx), %edx
+        andl    $FRAME_COUNT_MASK, %edx
+        cmpl    $1, %edx
+        je      {{ L("done") }}
+        movl    %ecx, %eax
+        call    type_put
+        movl    $-EINVAL, %eax
+{{ L("drop") }}:                                # %eax = the error, %ecx = an L2 that holds a reference
+        xchgl   %eax, %ecx
+        call    frame_put
+        movl    %ecx, %eax
+{{ L("done") }}:
+        popl    %edx
+        popl    %ecx
+        ret
+{{ L("bad") }}:
+        movl    $-EINVAL, %eax
+        jmp     {{ L("done") }}
+{{ L("nothing") }}:
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
+{% set L = labels("l3_entry_put") %}
+# l3_entry_put(entry): drops the references that an L3 entry held.
+#
+# in:    %eax = low half of the entry
+# out:   -
+# clob:  %eax
+# errs:  none
+{% call routine("l3_entry_put") %}
+        testb   $PTE_P, %al
+        jz      {{ L("nothing") }}
+        shrl    $PAGE_SHIFT, %eax
+        shll    $4, %eax
+        addl    $FRAME_TABLE, %eax
+        call    type_put
+        call    frame_put
+{{ L("nothing") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("l3_validate") %}
+# l3_validate(frame): takes the references of the four entries, or none.
+#
+# in:    %eax = FRAME
+# out:   %eax = 0 or an error
+# clob:  none
+# errs:  -EINVAL (slot 3 is empty), or what l3_entry_get says
+{% call routine("l3_validate") %}
+        pushl   %ecx
+        pushl   %edx
+        pushl   %esi
+        pushl   %edi
+        movl    %eax, %esi
+        movl    FRAME_owner(%esi), %edi
+        call    frame_address
+        testb   $PTE_P, 3 * PTE_size(%eax)
+        jz      {{ L("no_slot_3") }}
+        xorl    %ecx, %ecx
+{{ L("next_entry") }}:
+        movl    %esi, %eax
+        call    frame_address
+        movl    4(%eax,%ecx,8), %edx
+        movl    (%eax,%ecx,8), %eax
+        call    l3_entry_get
+        testl   %eax, %eax
+        jnz     {{ L("undo") }}
+        incl    %ecx
+        cmpl    $4, %ecx
+        jb      {{ L("next_entry") }}
+        call    l3_linear_fill
+        xorl    %eax, %eax
+{{ L("done") }}:
+        popl    %edi
+        popl    %esi
+        popl    %edx
+        popl    %ecx
+        ret
+{{ L("no_slot_3") }}:
+        movl    $-EINVAL, %eax
+        jmp     {{ L("done") }}
+{{ L("undo") }}:                                # slots below %ecx hold references; %eax = the error
+        movl    %eax, %edx
+        call    l3_entries_drop
+        movl    %edx, %eax
+        jmp     {{ L("done") }}
+{% endcall %}
+
+{% set L = labels("l3_entries_drop") %}
+# l3_entries_drop(table, count): drops the references of the first slots.
+#
+# in:    %esi = FRAME, %ecx = count
+# out:   -
+# clob:  %eax, %ecx
+# errs:  none
+{% call routine("l3_entries_drop") %}
+{{ L("next_entry") }}:
+        decl    %ecx
+        js      {{ L("done") }}
+        movl    %esi, %eax
+        call    frame_address
+        movl    (%eax,%ecx,8), %eax
+        call    l3_entry_put
+        jmp     {{ L("next_entry") }}
+{{ L("done") }}:
+        ret
+{% endcall %}
+
+# l3_devalidate(frame): drops the references of the four slots.
+#
+# in:    %eax = FRAME
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("l3_devalidate") %}
+        pushl   %eax
+        pushl   %ecx
+        pushl   %esi
+        movl    %eax, %esi
+        movl    $4, %ecx
+        call    l3_entries_drop
+        popl    %esi
+        popl    %ecx
+        popl    %eax
+        ret
+{% endcall %}
+
+{% set L = labels("l3_linear_fill") %}
+# l3_linear_fill(table): makes the linear-table entries in the L2 of slot 3 show the L2s of this L3.
+#
+# in:    %esi = FRAME of the L3
+# out:   -
+# clob:  %eax
+# errs:  none
+{% call routine("l3_linear_fill") %}
+        pushl   %ebx
+        pushl   %ecx
+        pushl   %edx
+        movl    %esi, %eax
+        call    frame_address
+        movl    %eax, %ebx
+        movl    3 * PTE_size(%ebx), %eax
+        shrl    $PAGE_SHIFT, %eax
+        call    map_frame
+        movl    %eax, %edx
+        xorl    %ecx, %ecx
+{{ L("next_entry") }}:
+        movl    (%ebx,%ecx,8), %eax
+        testb   $PTE_P, %al
+        jz      {{ L("absent") }}
+        andl    $~PAGE_OFFSET_MASK, %eax
+        orl     $(PTE_P | PTE_RW | PTE_A | PTE_D), %eax
+        jmp     {{ L("store") }}
+{{ L("absent") }}:
+        xorl    %eax, %eax
+{{ L("store") }}:
+        movl    %eax, LINEAR_TABLES_L2 * PTE_size(%edx,%ecx,8)
+        movl    no_execute_high, %eax
+        movl    %eax, LINEAR_TABLES_L2 * PTE_size + 4(%edx,%ecx,8)
+        incl    %ecx
+        cmpl    $4, %ecx
+        jb      {{ L("next_entry") }}
+        popl    %edx
+        popl    %ecx
+        popl    %ebx
+        ret
+{% endcall %}
+
+{% set L = labels("l3_entry_update") %}
+# l3_entry_update(table, slot, new, owner): changes slot 0, 1 or 2 of a validated L3.
+#
+# in:    %esi = FRAME of the table, %edx = index of the entry in its page; %ebx, %ecx = new entry; %edi = DOMAIN
+# out:   %eax = 0 or an error; the entry is unchanged then
+# clob:  %edx
+# errs:  -EINVAL (another slot), or as l3_entry_get
+{% call routine("l3_entry_update") %}
+        cmpl    $3, %edx
+        jae     {{ L("bad_slot") }}
+        pushl   %ecx
+        pushl   %edx
+        movl    %ebx, %eax
+        xchgl   %ecx, %edx
+        call    l3_entry_get
+        popl    %edx
+        popl    %ecx
+        testl   %eax, %eax
+        jnz     {{ L("refused") }}
+        movl    %esi, %eax
+        call    frame_address
+        leal    (%eax,%edx,8), %edx
+        pushl   (%edx)
+        movl    $0, (%edx)
+        movl    %ecx, 4(%edx)
+        movl    %ebx, (%edx)
+        call    l3_linear_fill
+        call    l3_in_use_renew
+        popl    %eax
+        call    l3_entry_put
+        xorl    %eax, %eax
+{{ L("refused") }}:
+        ret
+{{ L("bad_slot") }}:
+        movl    $-EINVAL, %eax
+        ret
+{% endcall %}
+
+{% set L = labels("l3_in_use_renew") %}
+# l3_in_use_renew(table): if the L3 is its owner's base pointer, renews the copy that the hardware uses.
+#
+# in:    %esi = FRAME of the L3
+# out:   -
+# clob:  %eax
+# errs:  none
+{% call routine("l3_in_use_renew") %}
+        pushl   %ecx
+        movl    FRAME_owner(%esi), %ecx
+        movl    DOMAIN_vcpu(%ecx), %ecx
+        movl    %esi, %eax
+        subl    $FRAME_TABLE, %eax
+        shrl    $4, %eax
+        cmpl    %eax, VCPU_guest_table(%ecx)
+        jne     {{ L("not_in_use") }}
+        xchgl   %ecx, %ebp
+        call    base_pointer_copy
+        xchgl   %ecx, %ebp
+        call    tlb_flush
+{{ L("not_in_use") }}:
+        popl    %ecx
+        ret
+{% endcall %}
+
+{% set L = labels("base_pointer_copy") %}
+# base_pointer_copy(vcpu): copies the vcpu's L3 to where CR3 points, with the bits that PAE allows.
+#
+# in:    %ebp = VCPU
+# out:   VCPU_l3
+# clob:  %eax
+# errs:  none
+{% call routine("base_pointer_copy") %}
+        pushl   %ecx
+        pushl   %edx
+        movl    VCPU_guest_table(%ebp), %eax
+        call    map_frame
+        movl    %eax, %edx
+        xorl    %ecx, %ecx
+{{ L("next_entry") }}:
+        movl    (%edx,%ecx,8), %eax
+        testb   $PTE_P, %al
+        jz      {{ L("absent") }}
+        andl    $~PAGE_OFFSET_MASK, %eax
+        orl     $PTE_P, %eax
+        jmp     {{ L("store") }}
+{{ L("absent") }}:
+        xorl    %eax, %eax
+{{ L("store") }}:
+        movl    %eax, VCPU_l3(%ebp,%ecx,8)
+        movl    $0, VCPU_l3 + 4(%ebp,%ecx,8)
+        incl    %ecx
+        cmpl    $4, %ecx
+        jb      {{ L("next_entry") }}
+        popl    %edx
+        popl    %ecx
+        ret
+{% endcall %}
+
+{% set L = labels("base_pointer_set") %}
+# base_pointer_set(vcpu, mfn): gives the current vcpu another L3.
+#
+# in:    %ebp = current vcpu, %eax = mfn
+# out:   %eax = 0 or -EINVAL; the old base pointer stays then
+# clob:  none
+# errs:  -EINVAL
+{% call routine("base_pointer_set") %}
+        pushl   %ecx
+        pushl   %edx
+        movl    VCPU_domain(%ebp), %ecx
+        pushl   %eax
+        call    frame_get
+        testl   %eax, %eax
+        jz      {{ L("bad") }}
+        movl    %eax, %ecx
+        movl    $FRAME_TYPE_L3, %edx
+        call    type_get
+        testl   %eax, %eax
+        jnz     {{ L("drop") }}
+        call    ldt_release                     # its pages were found through the old tables
+        movl    VCPU_guest_table(%ebp), %edx
+        popl    VCPU_guest_table(%ebp)
+        call    base_pointer_copy
+        call    tlb_flush
+        movl    %edx, %eax
+        call    frame_record
+        call    type_put
+        call    frame_put
+        xorl    %eax, %eax
+        popl    %edx
+        popl    %ecx
+        ret
+{{ L("drop") }}:
+        movl    %ecx, %eax
+        call    frame_put
+{{ L("bad") }}:
+        popl    %eax
+        movl    $-EINVAL, %eax
+        popl    %edx
+        popl    %ecx
+        ret
+{% endcall %}

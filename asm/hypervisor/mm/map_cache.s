@@ -1,0 +1,77 @@
+# The map cache: a short look at any machine frame, wherever it is.
+#
+# Invariants
+#   - A slot is a page of the region at MAP_CACHE. Slots are given out in turn; when the last one has been used, all are
+#     emptied and the TLB is flushed once, so a slot that is given out is never in the TLB with an older frame.
+#   - A mapping is good until MAP_CACHE_SLOTS - 1 further frames have been mapped: nobody keeps one while working
+#     on a whole table of other tables, but maps again (the last frame mapped costs nothing).
+#   - Mappings are writable, never executable. Frames are mapped only by those who hold a reference or know the type.
+
+        .text
+
+{% set L = labels("map_frame") %}
+# map_frame(mfn): maps a machine frame.
+#
+# in:    %eax = mfn, below max_frame
+# out:   %eax = its address
+# clob:  none
+# errs:  none
+{% call routine("map_frame") %}
+        cmpl    map_last_mfn, %eax
+        je      {{ L("same") }}
+        pushl   %ecx
+        movl    %eax, map_last_mfn
+        movl    map_next_slot, %ecx
+        cmpl    $MAP_CACHE_SLOTS, %ecx
+        jae     {{ L("wrap") }}
+{{ L("have_slot") }}:
+        shll    $PAGE_SHIFT, %eax
+        orl     $(PTE_P | PTE_RW | PTE_A | PTE_D), %eax
+        movl    %eax, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size(,%ecx,8)
+        leal    1(%ecx), %eax
+        movl    %eax, map_next_slot
+        movl    %ecx, %eax
+        shll    $PAGE_SHIFT, %eax
+        addl    $MAP_CACHE, %eax
+        movl    %eax, map_last_address
+        popl    %ecx
+        ret
+{{ L("same") }}:
+        movl    map_last_address, %eax
+        ret
+{{ L("wrap") }}:
+        call    map_cache_empty
+        xorl    %ecx, %ecx
+        jmp     {{ L("have_slot") }}
+{% endcall %}
+
+{% set L = labels("map_cache_empty") %}
+# map_cache_empty(): takes all mappings away.
+#
+# in:    -
+# out:   -
+# clob:  none
+# errs:  none
+# why:   the upper halves of the entries, with the no-execute bit, stay
+{% call routine("map_cache_empty") %}
+        pushl   %ecx
+        movl    $MAP_CACHE_SLOTS, %ecx
+{{ L("next_slot") }}:
+        movl    $0, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size - PTE_size(,%ecx,8)
+        decl    %ecx
+        jnz     {{ L("next_slot") }}
+        call    tlb_flush
+        popl    %ecx
+        ret
+{% endcall %}
+
+        .data
+{% call object("map_next_slot") %}
+        .long   0
+{% endcall %}
+{% call object("map_last_mfn") %}
+        .long   INVALID_MFN
+{% endcall %}
+{% call object("map_last_address") %}
+        .long   0
+{% endcall %}

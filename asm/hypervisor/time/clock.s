@@ -1,0 +1,143 @@
+# Time: system time in ns since the hypervisor started, and how guests compute it for themselves (ABI 4.3, 4.4).
+#
+# Invariants
+#   - System time is a function of the TSC: ((tsc - tsc_boot) << shift) * mul >> 32, with tsc_scale as it was measured
+#     when we started. It never goes backwards.
+#   - A guest that computes with what clock_publish wrote gets at most what clock_now gives, and never less than with
+#     what was published before: rounding down twice gives no more than rounding down once.
+#   - wall_clock is the time of day at system time 0.
+#   - A record is written between an odd and an even version, so that a guest that is interrupted by us reads it again.
+
+        .section .init, "ax"
+
+# clock_init(): measures the TSC, reads the time of day, and begins system time.
+#
+# in:    -
+# out:   tsc_khz, tsc_scale, tsc_boot, wall_clock
+# clob:  none
+# errs:  as tsc_calibrate and rtc_read
+{% call routine("clock_init") %}
+        pushl   %eax
+        pushl   %edx
+        call    tsc_calibrate
+        call    rtc_read
+        movl    %eax, wall_clock
+        rdtsc
+        movl    %eax, tsc_boot
+        movl    %edx, tsc_boot + 4
+{{ log("LOG_INFO", "system time 0 is %u seconds after 1970; scale: shift %d, mul %p\\n", "wall_clock",
+       "tsc_scale + TIME_SCALE_shift", "tsc_scale + TIME_SCALE_mul") }}
+        popl    %edx
+        popl    %eax
+        ret
+{% endcall %}
+
+        .text
+
+# clock_now(): the time.
+#
+# in:    -
+# out:   %edx:%eax = system time in ns
+# clob:  none
+# errs:  none
+{% call routine("clock_now") %}
+        rdtsc
+        jmp     clock_at
+{% endcall %}
+
+{% set L = labels("clock_at") %}
+# clock_at(tsc): system time at a moment that the TSC tells.
+#
+# in:    %edx:%eax = TSC, not before tsc_boot
+# out:   %edx:%eax = system time in ns
+# clob:  none
+# errs:  none
+{% call routine("clock_at") %}
+        pushl   %ebx
+        pushl   %ecx
+        subl    tsc_boot, %eax
+        sbbl    tsc_boot + 4, %edx
+        movl    tsc_scale + TIME_SCALE_shift, %ecx
+        testl   %ecx, %ecx
+        js      {{ L("shift_right") }}
+        shldl   %cl, %eax, %edx
+        shll    %cl, %eax
+        jmp     {{ L("shifted") }}
+{{ L("shift_right") }}:
+        negl    %ecx
+        shrdl   %cl, %edx, %eax
+        shrl    %cl, %edx
+{{ L("shifted") }}:
+        movl    %edx, %ebx                      # the product of 64 and 32 bits, without its lowest word
+        mull    tsc_scale + TIME_SCALE_mul
+        movl    %edx, %ecx
+        movl    %ebx, %eax
+        mull    tsc_scale + TIME_SCALE_mul
+        addl    %ecx, %eax
+        adcl    $0, %edx
+        popl    %ecx
+        popl    %ebx
+        ret
+{% endcall %}
+
+# clock_publish(vcpu): tells a vcpu the time now, and how to compute it from the TSC from now on.
+#
+# in:    %ebp = vcpu
+# out:   the VCPU_TIME_INFO in its vcpu_info
+# clob:  none
+# errs:  none
+{% call routine("clock_publish") %}
+        pushl   %eax
+        pushl   %ecx
+        pushl   %edx
+        movl    VCPU_info(%ebp), %ecx
+        addl    $VCPU_INFO_time, %ecx
+        movl    VCPU_TIME_INFO_version(%ecx), %eax
+        incl    %eax
+        orl     $1, %eax
+        movl    %eax, VCPU_TIME_INFO_version(%ecx)
+        rdtsc
+        movl    %eax, VCPU_TIME_INFO_tsc_timestamp(%ecx)
+        movl    %edx, VCPU_TIME_INFO_tsc_timestamp + 4(%ecx)
+        call    clock_at
+        movl    %eax, VCPU_TIME_INFO_system_time(%ecx)
+        movl    %edx, VCPU_TIME_INFO_system_time + 4(%ecx)
+        movl    tsc_scale + TIME_SCALE_mul, %eax
+        movl    %eax, VCPU_TIME_INFO_tsc_to_system_mul(%ecx)
+        movb    tsc_scale + TIME_SCALE_shift, %al
+        movb    %al, VCPU_TIME_INFO_tsc_shift(%ecx)
+        movb    $XEN_PVCLOCK_TSC_STABLE_BIT, VCPU_TIME_INFO_flags(%ecx)
+        incl    VCPU_TIME_INFO_version(%ecx)
+        popl    %edx
+        popl    %ecx
+        popl    %eax
+        ret
+{% endcall %}
+
+# clock_publish_wall(vcpu): tells a vcpu's domain what time of day system time 0 was.
+#
+# in:    %ebp = vcpu
+# out:   the wc_ fields of its domain's shared_info
+# clob:  none
+# errs:  none
+{% call routine("clock_publish_wall") %}
+        pushl   %eax
+        pushl   %ecx
+        movl    VCPU_domain(%ebp), %ecx
+        movl    DOMAIN_shared_info(%ecx), %ecx
+        movl    SHARED_INFO_wc_version(%ecx), %eax
+        incl    %eax
+        orl     $1, %eax
+        movl    %eax, SHARED_INFO_wc_version(%ecx)
+        movl    wall_clock, %eax
+        movl    %eax, SHARED_INFO_wc_sec(%ecx)
+        movl    $0, SHARED_INFO_arch_wc_sec_hi(%ecx)
+        movl    $0, SHARED_INFO_wc_nsec(%ecx)
+        incl    SHARED_INFO_wc_version(%ecx)
+        popl    %ecx
+        popl    %eax
+        ret
+{% endcall %}
+
+{{ space("tsc_boot", 8) }}
+{{ space("wall_clock", 4) }}
