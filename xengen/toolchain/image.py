@@ -62,7 +62,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Section:
-    """A contiguous piece of the image. `data` is empty for a section without contents (.bss); `size` is always right."""
+    """A contiguous piece of the image. `size` is always right; `data` is empty for a section without contents."""
 
     name: str
     address: int

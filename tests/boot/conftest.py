@@ -1,0 +1,50 @@
+"""Fixtures of the boot tests; see harness.py for what they give.
+
+Invariants
+  - A test that fails shows what its machines wrote, whatever the failure was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.boot.harness import Booter, GuestMaker, Images
+
+LINES_SHOWN = 60
+BOOTER = pytest.StashKey[Booter]()
+
+
+@pytest.fixture(scope="session")
+def images() -> Images:
+    """The project's images."""
+    return Images()
+
+
+@pytest.fixture(scope="session")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> GuestMaker:
+    """`guest(source)`: the ELF file of a guest made from a few lines of assembly."""
+    return GuestMaker(tmp_path_factory.mktemp("guests"))
+
+
+@pytest.fixture
+def boot(request: pytest.FixtureRequest, images: Images) -> Iterator[Booter]:
+    """`boot("hello", ...)`: a running machine with these guests; it ends with the test."""
+    booter = Booter(images)
+    request.node.stash[BOOTER] = booter
+    yield booter
+    booter.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the machines' consoles to the report of a test that failed."""
+    report = yield
+    if report.failed and call.when == "call" and BOOTER in item.stash:
+        for number, text in enumerate(item.stash[BOOTER].consoles()):
+            tail = "\n".join(text.splitlines()[-LINES_SHOWN:])
+            report.sections.append((f"console of machine {number}", tail))
+    return report

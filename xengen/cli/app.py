@@ -1,0 +1,98 @@
+"""The program `xengen`: which verbs there are, and how errors come out.
+
+Invariants
+  - A verb's module is imported when the verb is used (or all help is asked for), so that starting is fast.
+  - A wrong request ends as one sentence on stderr and status 2; what a machine did wrong as its report and status 1.
+    A traceback is a bug in xengen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+import xengen
+from xengen.cli.options import InOrder
+from xengen.cli.status import ExitStatus
+from xengen.errors import UserError, XengenError
+
+VERBS = ("build", "run", "iso", "info", "lint", "abi", "doctor")
+PLAIN_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def application(verbs: Sequence[str] = VERBS) -> typer.Typer:
+    """Return the program with `verbs` in it."""
+    app = typer.Typer(
+        name="xengen",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings=PLAIN_HELP,
+    )
+    app.callback(invoke_without_command=True)(top)
+    for verb in verbs:
+        function = getattr(import_module(f"xengen.cli.{verb}"), verb)
+        app.command(verb, cls=InOrder, context_settings=PLAIN_HELP)(function)
+    return app
+
+
+def top(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Generate, boot, test and measure a paravirtualizing hypervisor for 32-bit x86.
+
+    Example: xengen run
+    """
+    if version:
+        typer.echo(xengen.__version__)
+        raise typer.Exit()
+
+
+def chosen(words: Sequence[str]) -> Sequence[str]:
+    """Return the verbs that the command line `words` needs: the one that it names, or all of them for help."""
+    first = next((word for word in words if not word.startswith("-")), "")
+    if first in VERBS:
+        return (first,)
+    return () if list(words) == ["--version"] else VERBS
+
+
+def run_command_line(words: Sequence[str]) -> int:
+    """Carry out one command line (without the program's name) and return its exit status."""
+    try:
+        command = typer.main.get_command(application(chosen(words)))
+        return int(command.main(args=list(words), prog_name="xengen", standalone_mode=False) or 0)
+    except UserError as error:
+        complain(str(error))
+        return ExitStatus.MISUSE
+    except typer.TyperException as error:
+        complain(misuse(error.format_message(), words))
+        return ExitStatus.MISUSE
+    except XengenError as error:
+        complain(str(error))
+        return ExitStatus.NO
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.NO
+
+
+def complain(text: str) -> None:
+    """Say what went wrong."""
+    print(text, file=sys.stderr)
+
+
+def misuse(message: str, words: Sequence[str]) -> str:
+    """Return one sentence for a command line that cannot be understood, with where to read on."""
+    verbs = chosen(words)
+    program = f"xengen {verbs[0]}" if len(verbs) == 1 else "xengen"
+    sentence = " ".join(message.split()).rstrip(".")
+    return f"{program}: {sentence[:1].lower()}{sentence[1:]} (see {program} --help)" if sentence else ""
+
+
+def main() -> int:
+    """The entry point of the script `xengen`."""
+    return run_command_line(sys.argv[1:])

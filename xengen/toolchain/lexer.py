@@ -1,0 +1,183 @@
+"""GNU as source text, as far as lowering needs it: comments, statements, tokens, numbers, strings.
+
+Invariants
+  - Every character of an operand belongs to exactly one token; what is none of the known kinds is an error.
+  - A number is a token of its own: it never hides in a name, a register, a string or a character literal.
+  - Functions here raise `SyntaxProblem` with one clause; the caller knows the place.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+
+class SyntaxProblem(Exception):
+    """A statement cannot be read; the text is one clause without the place."""
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    SPACE = "space"
+    STRING = "string"
+    CHARACTER = "character"
+    REGISTER = "register"
+    LOCAL = "local"
+    NUMBER = "number"
+    NAME = "name"
+    HERE = "here"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of an operand, as written."""
+
+    kind: Kind
+    text: str
+
+
+NAME = r"[A-Za-z_.][\w.$]*"
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<string>"(?:[^"\\]|\\.)*")
+      | (?P<character>'(?:\\(?:[0-7]{1,3}|x[0-9a-fA-F]+|.)|[^\\])'?)
+      | (?P<register>%(?:st\(\s*[0-7]\s*\)|[a-zA-Z][a-zA-Z0-9]*))
+      | (?P<local>[0-9]+[bf](?!\w))
+      | (?P<number>[0-9]\w*)
+      | (?P<here>\.(?![\w.$]))
+      | (?P<name>[A-Za-z_.][\w.$]*)
+      | (?P<operator><<|>>|==|!=|<=|>=|&&|\|\||[-+*/~!%&|^<>()$,:=@])""",
+    re.VERBOSE,
+)
+_KINDS = {kind.value: kind for kind in Kind}
+_PIECE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:\\.|[^\\])|\#.*|/\*|;|\\""", re.DOTALL)
+_ESCAPES = {"b": 8, "f": 12, "n": 10, "r": 13, "t": 9, '"': 34, "\\": 92, "'": 39}
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]+|.)", re.DOTALL)
+MAX_U32 = 0xFFFFFFFF
+MAX_U64 = 0xFFFFFFFFFFFFFFFF
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the tokens of `text` in order; joined they are `text` again."""
+    found = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            if text[position] == '"':
+                raise SyntaxProblem("string without an end")
+            raise SyntaxProblem(f"unexpected character {text[position]!r}")
+        kind = _KINDS[match.lastgroup or ""]
+        found.append(Token(kind, match.group()))
+        position = match.end()
+    return found
+
+
+def number(text: str, limit: int = MAX_U32) -> int:
+    """Return the value of a GNU as integer: decimal, 0x, 0b, or octal with a leading zero; at most `limit`."""
+    lowered = text.lower()
+    try:
+        is_octal = lowered.startswith("0") and lowered[1:2].isdigit()
+        value = int(lowered, 8 if is_octal else 0)
+    except ValueError:
+        raise SyntaxProblem(f"bad number {text}") from None
+    if "_" in text:
+        raise SyntaxProblem(f"bad number {text}")
+    if value > limit:
+        raise SyntaxProblem(f"number {text} does not fit in {limit.bit_length()} bits")
+    return value
+
+
+def character(text: str) -> int:
+    """Return the value of a character literal: 'a, 'a', '\\n."""
+    body = text[1:]
+    if len(body) > 1 and body.endswith("'") and body != "\\'":
+        body = body[:-1]
+    values = unescape(body)
+    if len(values) != 1:
+        raise SyntaxProblem(f"bad character {text}")
+    return values[0]
+
+
+def unescape(body: str) -> bytes:
+    """Return the bytes of a string body (between its quotes), with GNU as's escapes; text is UTF-8."""
+
+    def byte(match: re.Match[str]) -> str:
+        code = match.group(1)
+        if code[0] in "01234567":
+            return chr(0xDC00 + (int(code, 8) & 0xFF))
+        if code[0] == "x" and len(code) > 1:
+            return chr(0xDC00 + (int(code[1:], 16) & 0xFF))
+        if code in _ESCAPES:
+            return chr(0xDC00 + _ESCAPES[code])
+        raise SyntaxProblem(f"unknown escape \\{code}")
+
+    # Escaped bytes travel as lone surrogates, so that encoding the plain text cannot touch them.
+    marked = _ESCAPE.sub(byte, body)
+    return b"".join(bytes([ord(c) - 0xDC00]) if 0xDC00 <= ord(c) < 0xDD00 else c.encode() for c in marked)
+
+
+def split_statements(line: str, in_comment: bool) -> tuple[list[str], bool]:
+    """Return the statements of one line without comments, and whether a block comment is open at its end."""
+    statements: list[str] = []
+    current: list[str] = []
+    position = 0
+    while position < len(line):
+        if in_comment:
+            end = line.find("*/", position)
+            if end < 0:
+                break
+            position, in_comment = end + 2, False
+            current.append(" ")
+            continue
+        match = _PIECE.search(line, position)
+        if match is None:
+            current.append(line[position:])
+            break
+        current.append(line[position : match.start()])
+        piece = match.group()
+        if piece == "/*":
+            in_comment = True
+        elif piece == ";":
+            statements.append("".join(current).strip())
+            current = []
+        elif not piece.startswith("#"):
+            current.append(piece)
+        position = match.end()
+    statements.append("".join(current).strip())
+    return [statement for statement in statements if statement], in_comment
+
+
+def split_operands(found: list[Token]) -> list[list[Token]]:
+    """Split tokens at commas outside of parentheses; blanks around an operand are dropped."""
+    operands: list[list[Token]] = [[]]
+    depth = 0
+    for token in found:
+        if token.kind is Kind.OPERATOR:
+            depth += (token.text == "(") - (token.text == ")")
+            if token.text == "," and depth == 0:
+                operands.append([])
+                continue
+        operands[-1].append(token)
+        if depth < 0:
+            break
+    if depth:
+        raise SyntaxProblem("parenthesis without its partner")
+    return [_trim(operand) for operand in operands]
+
+
+def _trim(operand: list[Token]) -> list[Token]:
+    while operand and operand[0].kind is Kind.SPACE:
+        operand = operand[1:]
+    while operand and operand[-1].kind is Kind.SPACE:
+        operand = operand[:-1]
+    return operand
+
+
+def squeeze(text: str) -> str:
+    """Return `text` with each run of blanks outside of strings as one blank."""
+    parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
+    return "".join(part if part.startswith('"') else re.sub(r"\s+", " ", part) for part in parts).strip()

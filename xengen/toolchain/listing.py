@@ -1,0 +1,82 @@
+"""What people read about an image: the rendered source, the map and the listing.
+
+Invariants
+  - The rendered source is GNU as source: constants first, line markers wherever the origin jumps.
+  - The map has every symbol by address; the listing every statement with its bytes and its template file:line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from xengen.toolchain.image import Image, Origin, Symbol
+    from xengen.toolchain.render import Line
+
+_BYTES_PER_LINE = 8
+_SHOWN_BYTES = 32
+
+
+def source_text(name: str, lines: Sequence[Line], constants: Mapping[str, int]) -> str:
+    """Return the whole image as one GNU as source."""
+    out = [f"# Made by xengen from the templates of {name}: change those, not this file."]
+    out += [f".set {constant}, {value:#x}" for constant, value in constants.items()]
+    expected: tuple[str, int] | None = None
+    for line in lines:
+        if not line.text.strip():
+            continue
+        place = (line.origin.file, line.origin.line)
+        if place != expected:
+            out.append(f'# {place[1]} "{place[0]}"')
+        out.append(line.text.rstrip())
+        expected = (place[0], place[1] + 1)
+    return "\n".join(out) + "\n"
+
+
+def map_text(image: Image) -> str:
+    """Return the map: sections, then symbols by address with sizes."""
+    lines = [f"# {image.name}: entry {image.entry:#010x}, physical = virtual - {image.load_offset:#x}"]
+    lines += ["", "# sections: address, size, permissions, name"]
+    for section in image.sections:
+        flags = ("w" if section.writable else "-") + ("x" if section.executable else "-")
+        lines.append(f"{section.address:08x} {section.size:8x} r{flags} {section.name}")
+    lines += ["", "# symbols: address, size, kind, section, name"]
+    lines += [
+        f"{symbol.address:08x} {symbol.size:8x} {symbol.kind.value:<8} {symbol.section:<10} {symbol.name}"
+        for symbol in image.symbols
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def listing_text(image: Image) -> str:
+    """Return the listing: address, bytes, statement, template file:line."""
+    return "".join(f"{line}\n" for line in _listing(image))
+
+
+def _listing(image: Image) -> Iterator[str]:
+    symbols: dict[int, list[Symbol]] = {}
+    for symbol in image.symbols:
+        symbols.setdefault(symbol.address, []).append(symbol)
+    sections = {section.name: section for section in image.sections}
+    current = ""
+    for statement in image.statements:
+        section = sections[statement.section]
+        if section.name != current:
+            current = section.name
+            yield f"# section {current}"
+        for symbol in symbols.pop(statement.address, ()):
+            yield f"{symbol.address:08x} {symbol.name}:"
+        start = statement.address - section.address
+        data = section.data[start : start + min(statement.size, _SHOWN_BYTES)]
+        rows = [data[i : i + _BYTES_PER_LINE].hex(" ") for i in range(0, len(data), _BYTES_PER_LINE)] or [""]
+        if statement.size > len(data) > 0:
+            rows[-1] += " ..."
+        yield f"{statement.address:08x}  {rows[0]:<24} {statement.text:<48} # {_place(statement.origin)}"
+        for number, row in enumerate(rows[1:], 1):
+            yield f"{statement.address + number * _BYTES_PER_LINE:08x}  {row}"
+
+
+def _place(origin: Origin) -> str:
+    return f"{origin} ({origin.macro})" if origin.macro else str(origin)

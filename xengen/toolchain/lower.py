@@ -1,0 +1,218 @@
+"""GNU as text to what Keystone can take: sections apart, labels unique, numbers in hex (see docs/assembler.md).
+
+Invariants
+  - Nothing is guessed: a statement that is not understood is a `BuildError` at the author's place.
+  - Every number outside of strings is rewritten as 0x..., because Keystone reads decimal digits as hexadecimal.
+  - Strings become .byte lists, numeric labels unique names; the order within a section is that of the sources.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from xengen.toolchain import directives
+from xengen.toolchain.errors import BuildError, suggestion
+from xengen.toolchain.image import Origin
+from xengen.toolchain.instructions import PREFIXES, REGISTERS, check, rewrite
+from xengen.toolchain.lexer import (
+    MAX_U32,
+    NAME,
+    Kind,
+    SyntaxProblem,
+    Token,
+    character,
+    number,
+    split_operands,
+    split_statements,
+    squeeze,
+    tokens,
+)
+from xengen.toolchain.program import Definition, Entry, Position, Program, Role, SectionText, Use
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xengen.toolchain.render import Line
+
+_LABEL = re.compile(rf"({NAME}|[0-9]+)\s*:")
+_ASSIGNMENT = re.compile(rf"({NAME})\s*=(?!=)\s*(.*)", re.DOTALL)
+_WORD = re.compile(r"\S+")
+
+
+class Lowering:
+    """The state of one pass over an image's lines; `program` is its result."""
+
+    def __init__(self) -> None:
+        self.program = Program()
+        self.origin = Origin("", 0)
+        self.text = ""
+        self.stack: list[tuple[SectionText, SectionText | None, Origin]] = []
+        self.numeric: dict[str, int] = {}
+        self.prefixes: list[str] = []
+        self.previous: SectionText | None = None
+        self.current = self.enter(".text")
+
+    def run(self, lines: Iterable[Line]) -> Program:
+        """Lower all lines; BuildError at the first that is not understood."""
+        in_comment = False
+        comment_origin = self.origin
+        for line in lines:
+            was_open = in_comment
+            statements, in_comment = split_statements(line.text, in_comment)
+            if in_comment and not was_open:
+                comment_origin = line.origin
+            for statement in statements:
+                self.origin, self.text = line.origin, statement
+                try:
+                    self.statement(statement)
+                except SyntaxProblem as problem:
+                    raise BuildError(self.origin, str(problem), self.text) from problem
+        if in_comment:
+            raise BuildError(comment_origin, "comment without an end")
+        if self.prefixes:
+            raise BuildError(self.origin, f"{self.prefixes[-1]} without an instruction", self.text)
+        if self.stack:
+            raise BuildError(self.stack[-1][2], ".pushsection without .popsection")
+        return self.program
+
+    def statement(self, text: str) -> None:
+        """Take one statement: labels, then an assignment, a directive or an instruction."""
+        while match := _LABEL.match(text):
+            self.label(match.group(1))
+            text = text[match.end() :].lstrip()
+        if not text:
+            return
+        if match := _ASSIGNMENT.match(text):
+            self.constant(match.group(1), match.group(2))
+            return
+        word = _WORD.match(text)
+        assert word is not None
+        name, rest = word.group(), text[word.end() :].strip()
+        if name.startswith("."):
+            handler = directives.DIRECTIVES.get(name)
+            if handler is None:
+                raise SyntaxProblem(f"unknown directive {name}{suggestion(name, directives.DIRECTIVES)}")
+            handler(self, name, rest)
+        else:
+            self.instruction(name, rest)
+
+    def instruction(self, name: str, rest: str) -> None:
+        """Take an instruction; prefixes wait for the instruction that they belong to."""
+        while name in PREFIXES:
+            self.prefixes.append(name)
+            word = _WORD.match(rest)
+            if word is None:
+                return
+            name, rest = word.group(), rest[word.end() :].strip()
+        if not re.fullmatch(r"[a-z][a-z0-9]*", name):
+            raise SyntaxProblem(f"bad statement {name!r}")
+        found = split_operands(tokens(rest)) if rest else []
+        if any(not operand for operand in found):
+            raise SyntaxProblem("operand missing at a comma")
+        operands = [self.lower(operand) for operand in found]
+        checked = check(name, [self.fixed(operand) for operand in found])
+        text = " ".join([*self.prefixes, f"{name} {squeeze(rest)}".strip()])
+        keystone = "\n".join([*self.prefixes, rewrite(name, operands)])
+        self.prefixes = []
+        self.emit(Entry(text, keystone, self.origin, Role.INSTRUCTION, check=checked))
+
+    def lower(self, found: list[Token], limit: int = MAX_U32) -> str:
+        """Return one operand or expression for Keystone, and note the names that it needs."""
+        parts = []
+        for token in found:
+            match token.kind:
+                case Kind.NUMBER:
+                    parts.append(hex(number(token.text, limit)))
+                case Kind.CHARACTER:
+                    parts.append(hex(character(token.text)))
+                case Kind.LOCAL:
+                    parts.append(self.local(token.text))
+                case Kind.NAME:
+                    self.use(token.text)
+                    parts.append(token.text)
+                case Kind.REGISTER:
+                    name = token.text.removeprefix("%").partition("(")[0]
+                    if name not in REGISTERS:
+                        raise SyntaxProblem(f"unknown register {token.text}{suggestion(f'%{name}', [f'%{r}' for r in sorted(REGISTERS)])}")
+                    parts.append(token.text)
+                case Kind.SPACE:
+                    parts.append(" ")
+                case Kind.STRING:
+                    raise SyntaxProblem("a string cannot stand here")
+                case Kind.HERE | Kind.OPERATOR:
+                    parts.append(token.text)
+        return "".join(parts)
+
+    def fixed(self, found: list[Token]) -> str:
+        """Like `lower`, for an expression that is evaluated elsewhere: `.` becomes the label of this place."""
+        here = [Token(Kind.OPERATOR, self.current.here.label) if t.kind is Kind.HERE else t for t in found]
+        return self.lower(here)
+
+    def emit(self, entry: Entry) -> None:
+        """Append a statement to the current section."""
+        if self.prefixes:
+            raise SyntaxProblem(f"{self.prefixes[-1]} without an instruction")
+        if self.current.name == ".bss" and entry.role in (Role.INSTRUCTION, Role.DATA):
+            raise SyntaxProblem(".bss has no contents: use .skip here, or .data")
+        self.current.entries.append(entry)
+
+    def use(self, name: str) -> None:
+        """Note that the current statement needs `name`."""
+        self.program.uses.setdefault(name, Use(self.origin, self.text))
+
+    def label(self, name: str) -> None:
+        """Define a label at this place."""
+        if self.prefixes:
+            raise SyntaxProblem(f"{self.prefixes[-1]} without an instruction")
+        if name.isdigit():
+            count = self.numeric[name] = self.numeric.get(name, 0) + 1
+            name = f".L_n{name}_{count}"
+        place = self.current.here
+        self.define(name, Definition(self.origin, self.text, place=place))
+        self.current.labels.setdefault(place.index, []).append(name)
+
+    def local(self, text: str) -> str:
+        """Return the unique name for 1b or 1f."""
+        digits, forward = text[:-1], text[-1] == "f"
+        count = self.numeric.get(digits, 0) + forward
+        if count == 0:
+            raise SyntaxProblem(f"no label {digits}: before this")
+        name = f".L_n{digits}_{count}"
+        self.use(name)
+        return name
+
+    def constant(self, name: str, expression: str) -> None:
+        """Define a constant: NAME = EXPRESSION."""
+        if name == ".":
+            raise SyntaxProblem("the location counter cannot be set: use .skip or .balign")
+        lowered = self.fixed(tokens(expression.strip()))
+        if not lowered:
+            raise SyntaxProblem(f"{name} has no value")
+        self.define(name, Definition(self.origin, self.text, expression=lowered))
+
+    def define(self, name: str, definition: Definition) -> None:
+        """Enter a name; a second definition is an error that names both places."""
+        before = self.program.names.get(name)
+        if before is not None:
+            raise SyntaxProblem(f"{name} is defined twice: first at {before.origin}")
+        self.program.names[name] = definition
+
+    def enter(self, name: str, writable: bool = False) -> SectionText:
+        """Return the section called `name`, made when it is new."""
+        sections = self.program.sections
+        section = sections.setdefault(name, SectionText(name, len(sections)))
+        section.writable |= writable
+        return section
+
+    def switch(self, section: SectionText) -> None:
+        """Make `section` the current one."""
+        self.previous, self.current = self.current, section
+
+
+def lower_lines(lines: Iterable[Line]) -> Program:
+    """Lower the rendered lines of an image."""
+    return Lowering().run(lines)
+
+
+__all__ = ["Lowering", "Position", "lower_lines"]
