@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xengen.errors import UserError
 from xengen.toolchain.spec import LIBRARY, TEMPLATES, select_images
 
 if TYPE_CHECKING:
@@ -231,6 +232,8 @@ def _write(out: Path, spec: ImageSpec, key: str, files: dict[str, bytes]) -> Non
             part.write_bytes(data)
         for part, target in temporary:
             os.replace(part, target)
+    except OSError as error:
+        raise UserError(f"{spec.output} cannot be written in {out}: {error.strerror}") from error
     finally:
         for part, _ in temporary:
             part.unlink(missing_ok=True)

@@ -155,10 +155,10 @@ def _program_header(segment: _Segment, load_offset: int, base: int) -> bytes:
 
 def _section_header(section: Section, offset: int) -> _Header:
     kind = SHT_PROGBITS if section.has_contents else SHT_NOBITS
-    if section.name.startswith(".note"):
-        kind = SHT_NOTE
-    flags = SHF_ALLOC | (SHF_WRITE if section.writable else 0) | (SHF_EXECINSTR if section.executable else 0)
     alignment = PAGE if section.address % PAGE == 0 else section.address & -section.address
+    if section.name.startswith(".note"):
+        kind, alignment = SHT_NOTE, 4
+    flags = SHF_ALLOC | (SHF_WRITE if section.writable else 0) | (SHF_EXECINSTR if section.executable else 0)
     return _Header(section.name, kind, flags, section.address, offset, section.size, alignment=alignment)
 
 

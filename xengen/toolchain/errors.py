@@ -35,5 +35,5 @@ class BuildError(UserError):
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean NAME?" for the known name closest to `name`, or an empty string."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""

@@ -10,12 +10,14 @@
 
         .text
 
-{# One case. The body gets the label that it must put before the instruction. `eip` is that label for a fault; for a
-   trap it is `next`, the label behind the body. `may_differ`: bits of the error code that the processor decides. #}
-{% macro case(vector, what, error="0", trap=False, may_differ="0", may_fail=False) %}
+{# One case. The body gets the label that it must put before the instruction. `eip`: what the frame must say, "at" for
+   that label, "next" for the one behind the body, or an address. `may_differ`: bits of the error code that the
+   processor decides. `may_fail`: not every processor raises it. That the guest goes on behind the body is said in the
+   CASE, and in the exception table for the checker of contracts. #}
+{% macro case(vector, what, error="0", eip="at", may_differ="0", may_fail=False) %}
 {% set name = unique("case") %}
 {{ text(name ~ "_what", what) }}
-        movl    $({{ name }}), case_now
+        movl    ${{ name }}, case_now
         movl    %esp, case_esp
 {{ caller(name ~ "_at") }}
 {{ name }}_next:
@@ -23,8 +25,12 @@
         .pushsection .rodata
         .balign 4
 {{ name }}:
-        .long   {{ vector }}, {{ error }}, {{ may_differ }}, {{ name }}_at, {{ name ~ ("_next" if trap else "_at") }}
+        .long   {{ vector }}, {{ error }}, {{ may_differ }}, {{ name }}_at
+        .long   {{ name ~ "_" ~ eip if eip in ("at", "next") else eip }}
         .long   {{ name }}_next, {{ name }}_what, {{ 1 if may_fail else 0 }}
+        .popsection
+        .pushsection .ex_table, "a"
+        .long   {{ name }}_at, {{ name }}_next
         .popsection
 {% endmacro %}
 
@@ -32,7 +38,7 @@
 #
 # in:    %ebp = start_info; handlers registered
 # out:   cases_ok, cases_wrong, cases_not_raised
-# clob:  %eax, %ecx, %edx, %edi
+# clob:  %eax, %ebx, %ecx, %edx, %fs
 # errs:  none
 {% call routine("cases_run") %}
         call    cases_of_instructions
@@ -46,27 +52,28 @@
 #
 # in:    -
 # out:   -
-# clob:  %eax, %ecx, %edx
+# clob:  %eax, %ecx, %edx, %fs
 # errs:  none
 {% call routine("cases_of_instructions") %}
 {% call(at) case("VECTOR_DE", "division by zero") %}
-        xorl    %ecx, %ecx
+        xorl    %eax, %eax
         xorl    %edx, %edx
+        xorl    %ecx, %ecx
 {{ at }}:
         divl    %ecx
 {% endcall %}
-{% call(at) case("VECTOR_DB", "single step", trap=True) %}
+{% call(at) case("VECTOR_DB", "single step", eip="next") %}
         pushfl
         orl     $EFLAGS_TF, (%esp)
         popfl                                   # TF counts from the next instruction on
 {{ at }}:
         nop
 {% endcall %}
-{% call(at) case("VECTOR_BP", "int3", trap=True) %}
+{% call(at) case("VECTOR_BP", "int3", eip="next") %}
 {{ at }}:
         int3
 {% endcall %}
-{% call(at) case("VECTOR_OF", "into", trap=True) %}
+{% call(at) case("VECTOR_OF", "into", eip="next") %}
         movb    $0x7f, %al
         incb    %al                             # sets OF
 {{ at }}:
@@ -77,9 +84,9 @@
 {{ at }}:
         boundl  %eax, bounds
 {% endcall %}
-{% call(at) case("VECTOR_UD", "undefined instruction") %}
+{% call(at) case("VECTOR_UD", "rsm, which is an instruction in system management mode only") %}
 {{ at }}:
-        ud2
+        rsm
 {% endcall %}
 {% call(at) case("VECTOR_GP", "hlt, which only ring 0 may") %}
 {{ at }}:
@@ -88,7 +95,7 @@
 {% call(at) case("VECTOR_GP", "selector of a descriptor that is none", error="0xe038") %}
         movl    $0xe039, %eax                   # free in the reserved part of the GDT; RPL 1 is not in the error code
 {{ at }}:
-        movl    %eax, %es
+        movl    %eax, %fs
 {% endcall %}
         ret
 {% endcall %}
@@ -106,19 +113,30 @@
 {% endcall %}
 {% call(at) case("VECTOR_PF", "write to an absent page", error="PF_WRITE") %}
 {{ at }}:
-        movl    %eax, absent_page + PAGE_SIZE
+        movl    $0, absent_page + PAGE_SIZE
 {% endcall %}
         movl    START_INFO_pt_base(%ebp), %edx  # page tables are mapped read-only
 {% call(at) case("VECTOR_PF", "write to a read-only page", error="PF_WRITE | PF_PRESENT") %}
 {{ at }}:
-        movl    %eax, (%edx)
+        movl    $0, (%edx)
 {% endcall %}
-{% call(at) case("VECTOR_PF", "jump to an absent page", error="PF_FETCH", may_differ="PF_FETCH") %}
-        .set    {{ at }}, absent_page + 2 * PAGE_SIZE
-        movl    ${{ at }}, %eax
-        jmp     *%eax
+{% call(at) case("VECTOR_PF", "jump to an absent page", error="PF_FETCH", eip="absent_code", may_differ="PF_FETCH") %}
+{{ at }}:
+        jmp     absent_code_enter
 {% endcall %}
         ret
+{% endcall %}
+
+# absent_code_enter: goes on where there is no page. Only processors with no-execute call that a fetch.
+#
+# in:    -
+# out:   does not return
+# errs:  a page fault, after which the case goes on
+{% call routine("absent_code_enter") %}
+        pushfl
+        pushl   %cs
+        pushl   $absent_code
+        iret
 {% endcall %}
 
 # cases_of_interrupts(): `int` with a number, which the guest's own table allows or not (ABI 5.3, 5.4).
@@ -128,11 +146,11 @@
 # clob:  %eax
 # errs:  none
 {% call routine("cases_of_interrupts") %}
-{% call(at) case("0x30", "int 0x30, which the table allows to ring 1", trap=True) %}
+{% call(at) case("0x30", "int 0x30, which the table allows to ring 1", eip="next") %}
 {{ at }}:
         int     $0x30
 {% endcall %}
-{% call(at) case("0x80", "int 0x80, which the table allows to all", trap=True) %}
+{% call(at) case("0x80", "int 0x80, which the table allows to all", eip="next") %}
 {{ at }}:
         int     $0x80
 {% endcall %}
@@ -186,6 +204,7 @@
 {% endcall %}
 
         .set    absent_page, 0xdead0000         # far behind all that a small domain has mapped
+        .set    absent_code, absent_page + 2 * PAGE_SIZE
 
         .section .rodata
 {% call object("bounds") %}

@@ -10,9 +10,9 @@
 {# The stack of a handler: pushal, the vector, the error code, and the frame of an exception in ring 1 (ABI 5.5). #}
 {% for name in ["edi", "esi", "ebp", "unused", "ebx", "edx", "ecx", "eax",
                 "vector", "error", "eip", "cs", "eflags", "end"] %}
-        .set    TRAP_FRAME_{{ name }}, {{ 4 * loop.index0 }}
+        .set    HANDLER_FRAME_{{ name }}, {{ 4 * loop.index0 }}
 {% endfor %}
-        .set    TRAP_FRAME_mask, TRAP_FRAME_cs + 2
+        .set    HANDLER_FRAME_mask, HANDLER_FRAME_cs + 2
 {# What a case expects; see cases.s. #}
 {% for name in ["vector", "error", "may_differ", "at", "eip", "next", "what", "may_fail"] %}
         .set    CASE_{{ name }}, {{ 4 * loop.index0 }}
@@ -45,14 +45,14 @@
         incl    cases_wrong
 {{ L("go_on") }}:
         movl    CASE_next(%esi), %eax
-        movl    %eax, TRAP_FRAME_eip(%ebp)
-        andl    $~(EFLAGS_TF | EFLAGS_NT), TRAP_FRAME_eflags(%ebp)
+        movl    %eax, HANDLER_FRAME_eip(%ebp)
+        andl    $~(EFLAGS_TF | EFLAGS_NT), HANDLER_FRAME_eflags(%ebp)
         popal
-        addl    $(TRAP_FRAME_eip - TRAP_FRAME_vector), %esp
+        addl    $(HANDLER_FRAME_eip - HANDLER_FRAME_vector), %esp
         iret
 {{ L("unexpected") }}:
-{{ print("trap %u error 0x%x at %p: WRONG, nobody expects it\\n", "TRAP_FRAME_vector(%ebp)", "TRAP_FRAME_error(%ebp)",
-         "TRAP_FRAME_eip(%ebp)") }}
+{{ print("trap %u error 0x%x at %p: WRONG, nobody expects it\\n", "HANDLER_FRAME_vector(%ebp)",
+         "HANDLER_FRAME_error(%ebp)", "HANDLER_FRAME_eip(%ebp)") }}
         movl    $SHUTDOWN_crash, %eax
         jmp     shut_down
 {% endcall %}
@@ -65,8 +65,8 @@
 # clob:  %eax, %ebx, %ecx
 # errs:  none
 {% call routine("frame_print") %}
-{{ print("trap %u error 0x%x", "TRAP_FRAME_vector(%ebp)", "TRAP_FRAME_error(%ebp)") }}
-        cmpl    $VECTOR_PF, TRAP_FRAME_vector(%ebp)
+{{ print("trap %u error 0x%x", "HANDLER_FRAME_vector(%ebp)", "HANDLER_FRAME_error(%ebp)") }}
+        cmpl    $VECTOR_PF, HANDLER_FRAME_vector(%ebp)
         jne     {{ L("no_cr2") }}
         movl    shared_info, %eax
         testl   %eax, %eax
@@ -76,11 +76,11 @@
 {{ L("no_shared_info") }}:
 {{ print(" cr2 unknown") }}
 {{ L("no_cr2") }}:
-        movl    TRAP_FRAME_eip(%ebp), %eax
+        movl    HANDLER_FRAME_eip(%ebp), %eax
         subl    CASE_at(%esi), %eax
-        movzwl  TRAP_FRAME_cs(%ebp), %ebx
-        movzbl  TRAP_FRAME_mask(%ebp), %ecx
-{{ print(" eip +0x%x cs 0x%x eflags 0x%x mask %u", "%eax", "%ebx", "TRAP_FRAME_eflags(%ebp)", "%ecx") }}
+        movzwl  HANDLER_FRAME_cs(%ebp), %ebx
+        movzbl  HANDLER_FRAME_mask(%ebp), %ecx
+{{ print(" eip +0x%x cs 0x%x eflags 0x%x mask %u", "%eax", "%ebx", "HANDLER_FRAME_eflags(%ebp)", "%ecx") }}
         ret
 {% endcall %}
 
@@ -94,20 +94,20 @@
 {% call routine("frame_check") %}
         pushl   %edx
         xorl    %eax, %eax
-        movl    TRAP_FRAME_vector(%ebp), %edx
+        movl    HANDLER_FRAME_vector(%ebp), %edx
         cmpl    CASE_vector(%esi), %edx
         jne     {{ L("done") }}
-        movl    TRAP_FRAME_error(%ebp), %edx
+        movl    HANDLER_FRAME_error(%ebp), %edx
         xorl    CASE_error(%esi), %edx
         orl     CASE_may_differ(%esi), %edx
         cmpl    CASE_may_differ(%esi), %edx
         jne     {{ L("done") }}
-        movl    TRAP_FRAME_eip(%ebp), %edx
+        movl    HANDLER_FRAME_eip(%ebp), %edx
         cmpl    CASE_eip(%esi), %edx
         jne     {{ L("done") }}
-        cmpw    $FLAT_KERNEL_CS, TRAP_FRAME_cs(%ebp)
+        cmpw    $FLAT_KERNEL_CS, HANDLER_FRAME_cs(%ebp)
         jne     {{ L("done") }}
-        leal    TRAP_FRAME_end(%ebp), %edx
+        leal    HANDLER_FRAME_end(%ebp), %edx
         cmpl    case_esp, %edx
         jne     {{ L("done") }}
         incl    %eax

@@ -29,7 +29,8 @@
         testl   %eax, %eax
         jnz     1f
         call    cases_run
-{{ print("%u frames as they should be, %u wrong, %u cases not raised\\n", "cases_ok", "cases_wrong", "cases_not_raised") }}
+{{ print("%u frames as they should be, %u wrong, %u cases not raised\\n", "cases_ok", "cases_wrong",
+         "cases_not_raised") }}
         movl    $SHUTDOWN_poweroff, %eax
         jmp     shut_down
 1:

@@ -28,14 +28,18 @@
         movl    %eax, %ebp                      # the page of invalid entries
         movl    %eax, %edi
         call    invalid_page_fill
+        movl    %ebx, %ecx
+        call    frames_alloc
+        testl   %eax, %eax
+        jz      {{ L("no_room") }}
+        movl    %eax, m2p_first_mfn
         xorl    %esi, %esi
 {{ L("next_page") }}:
         movl    %ebp, %edx
         cmpl    %ebx, %esi
         jae     {{ L("have_page") }}
-        call    frame_alloc
-        testl   %eax, %eax
-        jz      {{ L("no_room") }}
+        movl    m2p_first_mfn, %eax
+        addl    %esi, %eax
         shll    $PAGE_SHIFT, %eax
         movl    %eax, %edi
         call    invalid_page_fill

@@ -34,6 +34,7 @@
         adcl    %edx, %ebp                      # %ebp:%ecx = end
 {{ log("LOG_INFO", "memory: 0x%x%08x to 0x%x%08x type %u\\n", "%edx", "%eax", "%ebp", "%ecx",
        "MULTIBOOT_MAP_type(%esi)") }}
+        call    machine_map_add
         cmpl    $MULTIBOOT_RAM, MULTIBOOT_MAP_type(%esi)
         jne     {{ L("skip") }}
         testl   %edx, %edx
@@ -60,6 +61,33 @@
         ret
 {{ L("unknown") }}:
 {{ panic("the loader says nothing about memory") }}
+{% endcall %}
+
+{% set L = labels("machine_map_add") %}
+# machine_map_add(entry): keeps an entry of the loader's map for domain 0, as e820 has it.
+#
+# in:    %esi = MULTIBOOT_MAP
+# out:   machine_map, machine_map_entries
+# clob:  none
+# errs:  none: an entry too many is left out
+{% call routine("machine_map_add") %}
+        pushl   %ecx
+        pushl   %esi
+        pushl   %edi
+        movl    machine_map_entries, %edi
+        cmpl    $MAX_RANGES, %edi
+        jae     {{ L("full") }}
+        imull   $E820_ENTRY_size, %edi, %edi
+        addl    $machine_map, %edi
+        addl    $MULTIBOOT_MAP_base, %esi       # base, length, type: the two formats are the same from here on
+        movl    $E820_ENTRY_size, %ecx
+        call    memory_copy
+        incl    machine_map_entries
+{{ L("full") }}:
+        popl    %edi
+        popl    %esi
+        popl    %ecx
+        ret
 {% endcall %}
 
 {% set L = labels("ram_range_add") %}

@@ -136,7 +136,7 @@
         movl    $-EINVAL, %eax
         cmpl    $0, feature_info + FEATURE_INFO_submap_idx
         jne     {{ L("done") }}
-        xorl    %eax, %eax
+        movl    $(1 << XENFEAT_mmu_pt_update_preserve_ad | 1 << XENFEAT_highmem_assist), %eax
         btl     $VMASST_TYPE_pae_extended_cr3, DOMAIN_vm_assist(%edx)
         jnc     {{ L("no_high_l3") }}
         orl     $(1 << XENFEAT_pae_pgdir_above_4gb), %eax

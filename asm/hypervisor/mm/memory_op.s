@@ -64,25 +64,37 @@
         jnz     {{ L("nothing") }}
         movl    %edx, reservation_domain
         movzbl  reservation + MEMORY_RESERVATION_mem_flags, %eax
-        testl   %eax, %eax
-        jz      {{ L("limit_ok") }}
-        cmpl    $PAGE_SHIFT, %eax
+        call    address_limit_set
+        cmpl    $1, reservation_limit
         jbe     {{ L("nothing") }}
-{{ L("limit_ok") }}:
-        movl    $-1, reservation_limit
-        cmpl    $32, %eax
-        jae     {{ L("something") }}
-        testl   %eax, %eax
-        jz      {{ L("something") }}
-        leal    -PAGE_SHIFT(%eax), %ecx
-        movl    $1, %eax
-        shll    %cl, %eax
-        movl    %eax, reservation_limit         # first mfn that is too high
-{{ L("something") }}:
         movl    $1, %eax
         ret
 {{ L("nothing") }}:
         xorl    %eax, %eax
+        ret
+{% endcall %}
+
+{% set L = labels("address_limit_set") %}
+# address_limit_set(bits): which frames are low enough.
+#
+# in:    %eax = greatest number of address bits, 0: any
+# out:   reservation_limit: the first mfn that is too high
+# clob:  %eax, %ecx
+# errs:  none: with as few bits as a page has, no frame is low enough
+{% call routine("address_limit_set") %}
+        movl    $INVALID_MFN, reservation_limit
+        testl   %eax, %eax
+        jz      {{ L("any") }}
+        cmpl    $32, %eax
+        jae     {{ L("any") }}
+        movl    $0, reservation_limit
+        leal    -PAGE_SHIFT(%eax), %ecx
+        testl   %ecx, %ecx
+        jle     {{ L("any") }}
+        movl    $1, %eax
+        shll    %cl, %eax
+        movl    %eax, reservation_limit
+{{ L("any") }}:
         ret
 {% endcall %}
 
@@ -434,7 +446,8 @@
 
         .section .rodata
 {% set operations = {0: "increase", 1: "decrease", 2: "maximum_ram_page", 3: "current_reservation",
-                     4: "maximum_reservation", 6: "populate", 12: "machphys_mapping", 14: "maximum_gpfn"} %}
+                     4: "maximum_reservation", 5: "machphys_mfn_list", 6: "populate", 10: "machine_map",
+                     11: "exchange", 12: "machphys_mapping", 14: "maximum_gpfn"} %}
 {% call object("memory_operations") %}
 {% for number in range(abi.MEMORY_OPERATIONS) %}
         .long   memory_{{ operations.get(number, "unknown") }}
