@@ -75,6 +75,7 @@ class Domain(LittleEndianStructure):
         ("virt_start", c_uint32),
         ("window_l1", c_uint32),
         ("console_interrupted", c_uint32),
+        ("release_next", c_uint32),
         ("handle", c_uint8 * 16),
     ]
 
@@ -317,7 +318,7 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "domain flags",
-        DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8,
+        DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_DYING_BIT=1, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8, RELEASE_PIECE=1024,
     ),
     *_group("ends of the machine", EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, DEBUG_PORT=0xE9),
     *_group(

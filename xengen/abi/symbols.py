@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from xengen.abi import (
+    agent,
     blkif,
     errno,
     event,
@@ -36,7 +37,7 @@ PUBLIC_MODULES: tuple[AbiModule, ...] = (
     blkif, netif,
 )
 HARDWARE_MODULES: tuple[AbiModule, ...] = (x86,)
-OWN_MODULES: tuple[AbiModule, ...] = (hypervisor,)
+OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, agent)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xengen.cli.images import source_tree
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,7 +27,13 @@ def build(
     ] = None,
     release: Annotated[bool, typer.Option("--release", help="Leave asserts, counters and trace points out.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Say how long each phase took.")] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path("build"),
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where the files go.", show_default="build/ of the tree")
+    ] = None,
+    tree: Annotated[
+        Path | None,
+        typer.Option("--tree", metavar="DIR", help="The folder of asm/ and templates/.", show_default="xengen's own"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Build the hypervisor and the guests (all of them when none is named); only what changed is made anew.
@@ -36,18 +44,24 @@ def build(
     """
     start = time.perf_counter()
     from xengen.toolchain.build import build as build_images
-    from xengen.toolchain.spec import find_tree
 
-    results = build_images(find_tree(Path.cwd()), out, images=images, debug=not release)
+    tree = tree or source_tree()
+    results = build_images(tree, out or tree / "build", images=images, debug=not release)
     seconds = time.perf_counter() - start
     if as_json:
         typer.echo(json.dumps(_facts(results, seconds), indent=2))
         return
     for result in results:
-        typer.echo(f"{result.elf}  {'made' if result.fresh else 'unchanged'}")
+        typer.echo(f"{_shown(result.elf)}  {'made' if result.fresh else 'unchanged'}")
     if timings:
         for line in _timing_table(results, seconds):
             typer.echo(line)
+
+
+def _shown(path: Path) -> Path:
+    """Return `path` as a reader in the current folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _facts(results: Sequence[BuildResult], seconds: float) -> dict[str, object]:

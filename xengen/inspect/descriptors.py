@@ -115,45 +115,49 @@ def windows(survey: Survey) -> Iterator[Violation]:
         for page, mfn in zip(shown.index, shown.child, strict=True):
             if mfn != empty and not _is_descriptor_page(survey, window, int(mfn)):
                 yield _window_violation(window, int(page), "is no descriptor page of the domain")
+        for page, mfn in _wrong_gdt_pages(window, empty):
+            yield _window_violation(window, page, f"is not frame {mfn:#x}, as the GDT of the vcpu has it")
         allowed = np.zeros(layout.ENTRIES, dtype=np.bool_)
         allowed[: layout.RESERVED_GDT_PAGE + 1] = True
         allowed[layout.LDT_FIRST_PAGE : layout.LDT_FIRST_PAGE + layout.LDT_PAGES] = True
         there = (window.entries & np.uint64(layout.PTE_P)) != 0
-        for page in np.flatnonzero(there & ~allowed):
-            yield _window_violation(window, int(page), "is shown where nothing may be")
-        for page in np.flatnonzero(there & ((window.entries & np.uint64(layout.PTE_US)) != 0)):
-            yield _window_violation(window, int(page), "is open to ring 3")
+        for hits, detail in (
+            (there & ~allowed, "is shown where nothing may be"),
+            (there & ((window.entries & np.uint64(layout.PTE_US)) != 0), "is open to ring 3"),
+        ):
+            for index in np.flatnonzero(hits):
+                yield _window_violation(window, int(index), detail)
 
 
 def gates(survey: Survey) -> Iterator[Violation]:
     """Gates into ring 0 lead to text and are guarded; those into ring 1 are to segments of guests."""
     hypervisor = survey.hypervisor
     table = np.frombuffer(hypervisor.read(hypervisor.symbol("idt"), layout.IDT_ENTRIES * DESCRIPTOR_BYTES), dtype="<u8")
-    open_to = {layout.VECTOR_BP: 3, layout.VECTOR_OF: 3, layout.HYPERCALL_VECTOR: 1}
-    text = range(hypervisor.symbol("__text_start"), hypervisor.symbol("__text_end"))
-    for vector in np.flatnonzero(field(table, 47, 1)):
-        gate = table[vector : vector + 1]
-        kind, privilege = int(field(gate, 40, 5)[0]), int(field(gate, 45, 2)[0])
-        selector, offset = int(field(gate, 16, 16)[0]), int(field(gate, 0, 16)[0] | field(gate, 48, 16)[0] << 16)
-        fault = ""
-        if kind == TASK_GATE:
-            if selector != layout.DOUBLE_FAULT_TSS or vector != layout.VECTOR_DF or privilege:
-                fault = "is a task gate"
-        elif kind not in (INTERRUPT_GATE, TRAP_GATE):
-            fault = f"is a gate of type {kind:#x}"
-        elif selector & ~3 == layout.HV_CS:
-            if kind != INTERRUPT_GATE:
-                fault = "leads to ring 0 with interrupts on"
-            elif offset not in text:
-                fault = f"leads to ring 0 at {offset:#x}, which is no text"
-            elif privilege != open_to.get(int(vector), 0):
-                fault = f"leads to ring 0 and is open to ring {privilege}"
-        elif not selector & 4 and selector >= layout.GDT_RESERVED_OFFSET and selector & ~3 not in _guest_code():
-            fault = f"leads to selector {selector:#x}"
-        elif not privilege:
-            fault = "leads to a guest, but belongs to ring 0"
-        if fault:
-            yield Violation(Rule.GATE, f"the gate of vector {int(vector):#x}, {int(gate[0]):#018x}, {fault}")
+    vectors = np.arange(layout.IDT_ENTRIES)
+    kind, privilege, there = field(table, 40, 5), field(table, 45, 2), field(table, 47, 1) == 1
+    selector, offset = field(table, 16, 16), field(table, 0, 16) | field(table, 48, 16) << 16
+    open_to = np.zeros(layout.IDT_ENTRIES, dtype=np.int64)
+    for vector, ring in ((layout.VECTOR_BP, 3), (layout.VECTOR_OF, 3), (layout.HYPERCALL_VECTOR, 1)):
+        open_to[vector] = ring
+    is_task, is_gate = kind == TASK_GATE, (kind == INTERRUPT_GATE) | (kind == TRAP_GATE)
+    to_ring_0 = is_gate & (selector & ~3 == layout.HV_CS)
+    to_guest = is_gate & ~to_ring_0
+    is_double_fault = (vectors == layout.VECTOR_DF) & (selector == layout.DOUBLE_FAULT_TSS) & (privilege == 0)
+    no_text = (offset < hypervisor.symbol("__text_start")) | (offset >= hypervisor.symbol("__text_end"))
+    reserved = (selector & 4 == 0) & (selector >= layout.GDT_RESERVED_OFFSET)
+    faults = (
+        (~is_task & ~is_gate, "is no gate of an IDT for 32 bits"),
+        (is_task & ~is_double_fault, "is a task gate"),
+        (to_ring_0 & (kind != INTERRUPT_GATE), "leads to ring 0 with interrupts on"),
+        (to_ring_0 & no_text, "leads to ring 0, but to no text"),
+        (to_ring_0 & (privilege != open_to), "leads to ring 0 and has another privilege than it should"),
+        (to_guest & reserved & ~np.isin(selector & ~3, _guest_code()), "leads to a reserved selector that is no code"),
+        (to_guest & (privilege == 0), "leads to a guest, but has privilege 0"),
+    )
+    for hits, why in faults:
+        for index in np.flatnonzero(there & hits):
+            detail = f"the gate of vector {index:#x}, {int(table[index]):#018x}, {why}"
+            yield Violation(Rule.GATE, detail)
 
 
 def _guest_code() -> tuple[int, ...]:
@@ -193,6 +197,19 @@ def _is_descriptor_page(survey: Survey, window: Window, mfn: int) -> bool:
         return False
     word = int(survey.records["type"][mfn])
     return word & layout.FRAME_TYPE_MASK == layout.SEGMENTS << layout.TYPE_SHIFT and bool(word & layout.FRAME_VALIDATED)
+
+
+def _wrong_gdt_pages(window: Window, empty: int) -> Iterator[tuple[int, int]]:
+    """Yield (page, frame that it should show) for each page of the guest's GDT that shows another one."""
+    vcpu = window.domain.vcpu
+    if vcpu is None:
+        return
+    used = -(-int(vcpu.record.gdt_entries) // layout.ENTRIES)
+    for page, frame in enumerate(vcpu.record.gdt_frames):
+        expected = int(frame) if page < used else empty
+        entry = int(window.entries[page])
+        if entry & layout.PTE_P and _mfn(entry) != expected or not entry & layout.PTE_P and page < used:
+            yield page, expected
 
 
 def _window_violation(window: Window, page: int, detail: str) -> Violation:

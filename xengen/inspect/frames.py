@@ -198,7 +198,7 @@ def referrers(
 
 
 def _one_role(survey: Survey) -> Flags:
-    return (survey.uses > 0).sum(axis=0) <= 1
+    return np.asarray((survey.uses > 0).sum(axis=0) <= 1)
 
 
 def _recorded_types(survey: Survey) -> Numbers:
@@ -226,4 +226,4 @@ def _boot_leftovers(survey: Survey) -> Flags:
         line = hypervisor.bytes[module.cmdline : module.cmdline + MOST_COMMAND_LINE].tobytes().partition(b"\0")[0]
         if module.cmdline:
             found[module.cmdline >> layout.PAGE_SHIFT : (module.cmdline + len(line) >> layout.PAGE_SHIFT) + 1] = True
-    return found & (survey.kinds != NO_RAM)
+    return np.asarray(found & (survey.kinds != NO_RAM))

@@ -39,9 +39,10 @@ def reserved_slots(survey: Survey) -> Iterator[Violation]:
     first = layout.LINEAR_L2 - layout.HV_L2_FIRST
     expected[:, first : first + SLOTS] = _linear(survey)
     for row, column in np.argwhere(_plain(found) != _plain(expected)):
-        mfn, index = int(tables[row]), layout.HV_L2_FIRST + int(column)
+        mfn = int(tables[row])
         detail = f"the entry is {int(found[row, column]):#x}, not {int(expected[row, column]):#x}"
-        yield Violation(Rule.RESERVED_SLOT, detail, mfn, survey.domain_of(mfn), survey.path(2, mfn, index))
+        path = survey.path(2, mfn, layout.HV_L2_FIRST + int(column))
+        yield Violation(Rule.RESERVED_SLOT, detail, mfn, survey.domain_of(mfn), path)
 
 
 def alias_slots(survey: Survey) -> Iterator[Violation]:

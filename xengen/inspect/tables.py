@@ -111,10 +111,11 @@ def writable_linear(survey: Survey) -> Iterator[Violation]:
 def writable_tables(survey: Survey) -> Iterator[Violation]:
     """No page table and no descriptor page is mapped writable."""
     entries = survey.tables.entries
-    is_table = _table_roles(survey).any(axis=0)
+    roles = _table_roles(survey)
+    is_table = np.asarray(roles.any(axis=0))
     hits = ((entries.value & layout.PTE_RW) != 0) & _at(is_table, entries.child, False)
     for row in np.flatnonzero(hits):
-        kinds = np.flatnonzero(_table_roles(survey)[:, entries.child[row]])
+        kinds = np.flatnonzero(roles[:, entries.child[row]])
         detail = f"a writable mapping of {layout.type_name(int(kinds[0]))}"
         yield _violation(survey, Rule.WRITABLE_TABLE, 1, entries, row, detail)
 

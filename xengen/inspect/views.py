@@ -209,4 +209,5 @@ class Hypervisor:
         frames = (entries & layout.PTE_ADDRESS) >> layout.PAGE_SHIFT
         if not np.all(entries & layout.PTE_P) or np.any(frames >= len(self.pages)):
             raise BadStructure(f"the table at {address:#x} is not wholly mapped by hv_l1")
-        return self.pages[frames].reshape(-1).view(np.uint8)[:size]
+        gathered: Bytes = self.pages[frames].reshape(-1).view(np.uint8)
+        return gathered[:size]

@@ -51,8 +51,9 @@ class Roots:
 class Tables:
     """All page tables.
 
-    `l3`, `l2`, `l2_reserved`, `l1`: their frames, each once, in order. `l3_links` lead to L2s; `l2_links` to L1s; `linear` from an
-    L2 to another one, `linear_self` to itself; `entries` are those of L1s. `strays`: tables by record alone.
+    `l3`, `l2`, `l2_reserved`, `l1`: their frames, each once, in order. `l3_links` lead to L2s, `l2_links` to L1s,
+    `linear` from an L2 to another one, `linear_self` to itself; `entries` are those of L1s. `strays`: tables by record
+    alone.
     """
 
     l3: Numbers
@@ -68,25 +69,28 @@ class Tables:
 
     def path_to(self, mfn: int) -> tuple[Step, ...]:
         """Return a way from an L3 (or from where there is no further link) to the table in frame `mfn`."""
-        links = ((2, self.l2_links), (2, self.linear), (3, self.l3_links))
         path: tuple[Step, ...] = ()
         seen = {mfn}
-        while True:
-            for level, candidates in links:
-                hits = np.flatnonzero(candidates.child == mfn)
-                if len(hits) and int(candidates.parent[hits[0]]) not in seen:
-                    break
-            else:
-                return path
-            mfn = int(candidates.parent[hits[0]])
+        while (step := self._link_to(mfn, seen)) is not None:
+            mfn = step.mfn
             seen.add(mfn)
-            path = (Step(level, mfn, int(candidates.index[hits[0]])), *path)
+            path = (step, *path)
+        return path
+
+    def _link_to(self, mfn: int, but_from: set[int]) -> Step | None:
+        for level, links in ((2, self.l2_links), (2, self.linear), (3, self.l3_links)):
+            for row in np.flatnonzero(links.child == mfn):
+                parent = int(links.parent[row])
+                if parent not in but_from:
+                    return Step(level, parent, int(links.index[row]))
+        return None
 
 
 def walk(pages: Entries, records: Records, roots: Roots, first_reserved: Numbers) -> Tables:
     """Find all tables of `pages` (u64[frames of memory, 512]).
 
-    `records` are the frame records, `first_reserved` the first entry of an L2 of slot 3 that is not its owner's, for each frame.
+    `records` are the frame records; `first_reserved` is, for each frame, the first entry that would not be its owner's
+    if it was an L2 of slot 3.
     """
     extra: dict[int, Numbers] = {kind: roots.pinned[roots.pinned_types == kind] for kind in layout.TABLE_TYPES}
     tables = _walk_from(pages, records, roots, extra, first_reserved, np.zeros(0, dtype=np.int64))
@@ -137,9 +141,9 @@ def _walk_from(
         reserved = np.union1d(reserved, new[types[new] == layout.L2_RESERVED])
     l2_links = links.where(~linear & ~to_self)
     l1 = _inside(np.union1d(l2_links.child, extra[layout.L1]), count)
-    return Tables(
-        l3, plain, reserved, l1, l3_links, l2_links, links.where(linear), links.where(to_self), present(pages, l1), strays
-    )
+    linear_links, self_links = links.where(linear), links.where(to_self)
+    entries = present(pages, l1)
+    return Tables(l3, plain, reserved, l1, l3_links, l2_links, linear_links, self_links, entries, strays)
 
 
 def _strays(records: Records, tables: Tables) -> Numbers:

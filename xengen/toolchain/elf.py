@@ -106,7 +106,8 @@ def write_elf(image: Image) -> bytes:
     indices: dict[str, int] = {}
     for section in image.sections:
         indices[section.name] = len(headers)
-        headers.append(_section_header(section, FIRST_OFFSET + section.address - base))
+        offset = FIRST_OFFSET + section.address - base
+        headers.append(_section_header(section, min(offset, len(blob))))
     for name, data in debug_sections(image):
         headers.append(_Header(name, SHT_PROGBITS, 0, 0, len(blob), len(data)))
         blob += data
@@ -147,8 +148,10 @@ def _program_header(segment: _Segment, load_offset: int, base: int) -> bytes:
     file_size = max(filled, default=start) - start
     memory_size = segment.sections[-1].address + segment.sections[-1].size - start
     alignment = PAGE if segment.kind == PT_LOAD else 4
+    # Without bytes there is no place in the file; 0 is one that every loader finds inside of it.
+    offset = FIRST_OFFSET + start - base if file_size else 0
     return _PHDR.pack(
-        segment.kind, FIRST_OFFSET + start - base, start, (start - load_offset) & 0xFFFFFFFF,
+        segment.kind, offset, start, (start - load_offset) & 0xFFFFFFFF,
         file_size, memory_size, segment.flags, alignment,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ Invariants
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+XEN = "Xen"
 NOTE_PREFIX = "XEN_ELFNOTE_"
 LEGACY_SECTION = "__xen_guest"
 # Line tables beyond this are those of whole kernels, whose decoding takes minutes.
 MAX_LINE_TABLE_BYTES = 8 << 20
+_NOTE_HEADER = struct.Struct("<III")
 _TEXT_NOTES = frozenset({"GUEST_OS", "GUEST_VERSION", "XEN_VERSION", "LOADER", "PAE_MODE", "FEATURES", "BSD_SYMTAB"})
 
 
@@ -119,8 +122,7 @@ def _check_bounds(path: Path, elf: Any, size: int) -> None:
         ("program headers", header["e_phoff"], header["e_phentsize"] * header["e_phnum"]),
         ("section headers", header["e_shoff"], header["e_shentsize"] * header["e_shnum"]),
     )
-    parts = [(name, offset, length) for name, offset, length in tables if length]
-    for name, offset, length in parts:
+    for name, offset, length in tables:
         _check_part(path, name, offset, length, size)
     for number, segment in enumerate(elf.iter_segments()):
         _check_part(path, f"segment {number}", segment["p_offset"], segment["p_filesz"], size)
@@ -130,7 +132,7 @@ def _check_bounds(path: Path, elf: Any, size: int) -> None:
 
 
 def _check_part(path: Path, name: str, offset: int, length: int, size: int) -> None:
-    if offset + length > size:
+    if length and offset + length > size:
         raise UserError(f"{path} is cut short: its {name} would end at byte {offset + length}, the file at {size}")
 
 
@@ -150,15 +152,13 @@ def _segments(elf: Any) -> Iterator[Segment]:
 
 
 def _notes(elf: Any) -> Iterator[Note]:
-    holders = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_NOTE"]
+    holders = [(segment, segment["p_align"]) for segment in elf.iter_segments() if segment["p_type"] == "PT_NOTE"]
     if not holders:
-        holders = [section for section in elf.iter_sections() if section["sh_type"] == "SHT_NOTE"]
+        holders = [(s, s["sh_addralign"]) for s in elf.iter_sections() if s["sh_type"] == "SHT_NOTE"]
     names = _note_names()
-    for holder in holders:
-        for note in holder.iter_notes():
-            owner, kind = str(note["n_name"]), note["n_type"]
-            raw = note["n_descdata"] if isinstance(note["n_descdata"], bytes) else bytes(note["n_desc"])
-            if owner == "Xen" and isinstance(kind, int):
+    for holder, alignment in holders:
+        for owner, kind, raw in _raw_notes(holder.data(), 8 if alignment == 8 else 4):
+            if owner == XEN:
                 name = names.get(kind, str(kind))
                 yield Note(owner, name, _xen_value(name, raw))
             else:
@@ -167,6 +167,21 @@ def _notes(elf: Any) -> Iterator[Note]:
         if section.name == LEGACY_SECTION:
             text = section.data().rstrip(b"\0").decode("latin-1")
             yield from (Note(LEGACY_SECTION, *_pair(item)) for item in text.split(",") if item)
+
+
+def _raw_notes(data: bytes, alignment: int) -> Iterator[tuple[str, int, bytes]]:
+    """Yield (owner, type, descriptor) of each note; ValueError when one does not fit (gABI, Note Section)."""
+    position = 0
+    while position + _NOTE_HEADER.size <= len(data):
+        owner_size, size, kind = _NOTE_HEADER.unpack_from(data, position)
+        owner_start = position + _NOTE_HEADER.size
+        start = owner_start + owner_size
+        start += -start % alignment
+        if start + size > len(data):
+            raise ValueError(f"a note of {size} bytes does not fit in its segment")
+        owner = data[owner_start : owner_start + owner_size].rstrip(b"\0").decode("latin-1")
+        yield owner, kind, data[start : start + size]
+        position = start + size + -(start + size) % alignment
 
 
 def _pair(item: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from xengen.toolchain import where
 from xengen.toolchain.assemble import Assembled, Piece, assemble_pieces
 from xengen.toolchain.errors import BuildError, suggestion
 from xengen.toolchain.image import Image, Origin, Section, Statement, Symbol, SymbolKind
-from xengen.toolchain.layout import EXECUTABLE, LINKER_SYMBOLS, LOAD_OFFSET, PAGE, Placed, pieces, place_sections
+from xengen.toolchain.layout import EXECUTABLE, LINKER_SYMBOLS, LOAD_OFFSET, Placed, pieces, place_sections
 from xengen.toolchain.program import Position, Program, Role
 
 if TYPE_CHECKING:
@@ -200,6 +200,3 @@ def _symbols(program: Program, placed: tuple[Placed, ...], result: Assembled) ->
     for name, section in LINKER_SYMBOLS.items():
         found.append(Symbol(name, result.values[name], 0, SymbolKind.LABEL, section, True))
     yield from sorted(found, key=lambda symbol: (symbol.address, symbol.name))
-
-
-__all__ = ["PAGE", "link", "used_constants"]

@@ -28,7 +28,7 @@ from xengen.toolchain.lexer import (
     squeeze,
     tokens,
 )
-from xengen.toolchain.program import Definition, Entry, Position, Program, Role, SectionText, Use
+from xengen.toolchain.program import Definition, Entry, Program, Role, SectionText, Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +134,8 @@ class Lowering:
                 case Kind.REGISTER:
                     name = token.text.removeprefix("%").partition("(")[0]
                     if name not in REGISTERS:
-                        raise SyntaxProblem(f"unknown register {token.text}{suggestion(f'%{name}', [f'%{r}' for r in sorted(REGISTERS)])}")
+                        close = suggestion(token.text, sorted(f"%{register}" for register in REGISTERS))
+                        raise SyntaxProblem(f"unknown register {token.text}{close}")
                     parts.append(token.text)
                 case Kind.SPACE:
                     parts.append(" ")
@@ -213,6 +214,3 @@ class Lowering:
 def lower_lines(lines: Iterable[Line]) -> Program:
     """Lower the rendered lines of an image."""
     return Lowering().run(lines)
-
-
-__all__ = ["Lowering", "Position", "lower_lines"]

@@ -107,16 +107,8 @@ def select_images(tree: Path, names: Sequence[str] | None) -> tuple[ImageSpec, .
     specs = list_images(tree)
     known = [spec.name for spec in specs]
     if not specs:
-        raise UserError(f"no images in {tree}: run this in the project's folder, where asm/ is")
+        raise UserError(f"{tree} has no images: there is no asm/hypervisor/image.toml, no asm/guests/NAME/image.toml")
     for name in names or ():
         if name not in known:
             raise UserError(f"no image is called {name!r}: there are {', '.join(known)}")
     return tuple(spec for spec in specs if not names or spec.name in names)
-
-
-def find_tree(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that holds asm/ and templates/; UserError when there is none."""
-    for folder in (start, *start.parents):
-        if (folder / "asm").is_dir() and (folder / "templates").is_dir():
-            return folder
-    raise UserError(f"no asm/ and templates/ at or above {start}: run this in the project's folder")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xengen.toolchain.errors import BuildError
 from xengen.toolchain.image import SymbolKind
 from xengen.toolchain.layout import EXECUTABLE, GROUPS
-from xengen.toolchain.program import Definition, Entry, Position, Role
+from xengen.toolchain.program import Definition, Entry, Position, Role, SectionText
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,10 +85,6 @@ def reserve(program: Program) -> WhereTables | None:
     )
     tables = WhereTables(tuple(rows), tuple(files), functions)
     lines, pointers, symbols = 8 * len(rows), 4 * len(files), 8 * len(functions)
-    section = program.sections.get(SECTION)
-    assert section is None
-    from xengen.toolchain.program import SectionText
-
     section = program.sections[SECTION] = SectionText(SECTION, len(program.sections))
     parts = ((lines, NAMES[0], NAMES[1]), (pointers, NAMES[2], ""), (symbols, NAMES[3], NAMES[4]))
     for size, start, end in parts:

@@ -43,6 +43,10 @@
         outb    %al, %dx
         jmp     {{ L("next_character") }}
 {{ L("still_here") }}:
+        movl    $RESET_LONGEST_WAIT, %ecx       # an emulator may need a while to obey
+{{ L("wait") }}:
+        decl    %ecx
+        jnz     {{ L("wait") }}
 {{ log("LOG_ERROR", "power-off did not work: the machine is halted\\n") }}
         jmp     machine_halt
 {% endcall %}

@@ -40,6 +40,7 @@
         movl    DOMAIN_vcpu(%ebx), %ebp
         call    vcpu_load
 {{ L("same") }}:
+        call    domains_release
         ret
 {% endcall %}
 

@@ -175,7 +175,9 @@ def test_leb128_is_that_of_the_standard(value: int, unsigned: str, signed: str) 
     assert (uleb(value).hex(), sleb(value).hex()) == (unsigned, signed)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(-1, "7f"), (-64, "40"), (-65, "bf7f"), (-128, "807f"), (-129, "ff7e")])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(-1, "7f"), (-64, "40"), (-65, "bf7f"), (-128, "807f"), (-129, "ff7e")]
+)
 def test_negative_leb128_is_that_of_the_standard(value: int, expected: str) -> None:
     assert sleb(value).hex() == expected
 

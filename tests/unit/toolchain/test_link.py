@@ -45,6 +45,11 @@ def test_sections_stand_in_their_order_and_each_group_has_pages_of_its_own(tree:
     }  # fmt: skip
 
 
+def test_the_init_section_can_be_writable(tree: Tree) -> None:
+    init = tree.make('_start: ret\n        .section .init, "awx"\n        ret\n').image.section(".init")
+    assert (init.writable, init.executable) == (True, True)
+
+
 def test_statements_of_a_section_stay_in_order_whatever_stands_between_them(tree: Tree) -> None:
     image = tree.make(ALL_SECTIONS).image
     assert image.section(".text").data == b"\x90\xc3"

@@ -1,6 +1,6 @@
 """Decimal numbers mean decimal, wherever a number can stand: Keystone alone would read them as hexadecimal.
 
-The expected bytes are those of the manual's encodings; tests/unit/toolchain/test_gnu.py has GNU as's word for them, too.
+The expected bytes are those of the manual's encodings; test_gnu.py has GNU as's word for them, too.
 """
 
 from __future__ import annotations

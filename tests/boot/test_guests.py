@@ -1,0 +1,160 @@
+"""The guests hello and traps: what each says, and that the tutorial tells the truth.
+
+Invariants
+  - What a trap frame must be comes from the processor's manual and the ABI (5.2 to 5.5), not from a run.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.boot.harness import TREE, Booter, GuestMaker, Images
+from xengen.machine.machine import Ending, Machine
+from xengen.machine.spec import MIB
+
+TRAP_LINE = re.compile(
+    r"trap (?P<vector>\d+) error (?P<error>0x[0-9a-f]+)(?: cr2 (?P<cr2>\w+))? eip \+(?P<eip>0x[0-9a-f]+)"
+    r" cs (?P<cs>0x[0-9a-f]+) eflags (?P<eflags>0x[0-9a-f]+) mask (?P<mask>\d+): (?P<what>.*): (?P<verdict>\w+)"
+)
+
+# What is provoked: vector, error code, cr2, eip from the instruction on. A fault's eip is at it, a trap's behind it.
+TRAPS = {
+    "division by zero": (0, 0, None, 0),
+    "single step": (1, 0, None, 1),
+    "int3": (3, 0, None, 1),
+    "into": (4, 0, None, 1),
+    "bound": (5, 0, None, 0),
+    "rsm, which is an instruction in system management mode only": (6, 0, None, 0),
+    "hlt, which only ring 0 may": (13, 0, None, 0),
+    "selector of a descriptor that is none": (13, 0xE038, None, 0),
+    "read of an absent page": (14, 0, 0xDEAD0000, 0),
+    "write to an absent page": (14, 2, 0xDEAD1000, 0),
+    "int 0x30, which the table allows to ring 1": (0x30, 0, None, 2),
+    "int 0x80, which the table allows to all": (0x80, 0, None, 2),
+    "int 0x31, which is not in the table": (13, 0x31 << 3 | 2, None, 0),
+    "int 13, which the table allows to nobody": (13, 13 << 3 | 2, None, 0),
+    "x87 division by zero": (16, 0, None, 0),
+}
+
+
+def ended(machine: Machine) -> str:
+    """Wait for an orderly end and return what domain 0 has said."""
+    assert machine.wait(20) is Ending.POWEROFF
+    return machine.transcript.text(0)
+
+
+@pytest.fixture(scope="module")
+def traps(images: Images) -> Iterator[str]:
+    """What the guest traps says."""
+    booter = Booter(images)
+    try:
+        yield ended(booter("traps"))
+    finally:
+        booter.close()
+
+
+def trap(text: str, what: str) -> dict[str, str | None]:
+    """Return the fields of the line about one case."""
+    found = [match.groupdict() for match in TRAP_LINE.finditer(text) if match["what"] == what]
+    assert len(found) == 1, text
+    return found[0]
+
+
+def test_hello_runs_in_ring_1_with_the_flat_segments(boot: Booter) -> None:
+    assert re.match(r"hello from ring 1: cs = 0xe019, ss = 0xe021, esp = 0xc\w{7}\n", ended(boot("hello")))
+
+
+def test_hello_is_told_the_version_and_the_abi(boot: Booter) -> None:
+    assert re.search(r"^hypervisor: Xen 4\.2\S*, ABI xen-3\.0-x86_32p$", ended(boot("hello")), re.MULTILINE)
+
+
+def test_hello_has_the_memory_that_the_command_line_gives_it(boot: Booter) -> None:
+    assert "\nmemory: 5120 pages (20 MB)\n" in ended(boot("hello", append="dom0_mem=20M"))
+
+
+def test_hello_is_given_its_command_line_word_for_word(boot: Booter) -> None:
+    assert "\n  command line \"one two=3  'four'\"\n" in ended(boot(("hello", "one two=3  'four'")))
+
+
+def test_hello_knows_that_it_is_the_first_domain(boot: Booter) -> None:
+    assert re.search(r"^start_info: at 0xc\w{7}, flags 0x3$", ended(boot("hello")), re.MULTILINE)
+
+
+@pytest.mark.parametrize("guest", ["hello", "traps"])
+def test_a_guest_says_the_same_with_the_release_build(boot: Booter, guest: str) -> None:
+    # The stack and the hypervisor's sizes may differ; what a guest is told may not.
+    debug, release = (ended(boot(guest, debug=debug, icount=True)) for debug in (True, False))
+    assert debug == release
+
+
+@pytest.mark.parametrize("what", TRAPS)
+def test_an_exception_comes_with_exactly_its_frame(traps: str, what: str) -> None:
+    vector, error, cr2, eip = TRAPS[what]
+    found = trap(traps, what)
+    assert found["verdict"] == "ok"
+    assert (int(found["vector"] or ""), int(found["error"] or "", 16)) == (vector, error)
+    assert int(found["eip"] or "", 16) == eip
+    assert found["cs"] == "0xe019"
+    assert found["cr2"] == (None if cr2 is None else f"{cr2:#x}")
+
+
+def test_a_write_to_a_page_table_is_a_protection_fault_at_its_address(traps: str) -> None:
+    found = trap(traps, "write to a read-only page")
+    assert (found["vector"], found["error"], found["verdict"]) == ("14", "0x3", "ok")
+    assert found["cr2"] is not None and found["cr2"].startswith("0xc0")
+
+
+def test_a_jump_to_an_absent_page_is_a_fault_of_the_fetch_there(traps: str) -> None:
+    found = trap(traps, "jump to an absent page")
+    assert (found["vector"], found["error"], found["cr2"], found["verdict"]) == ("14", "0x10", "0xdead2000", "ok")
+
+
+def test_a_frame_has_the_event_mask_and_its_inverse_as_the_interrupt_flag(traps: str) -> None:
+    # Events are masked from the start; int 0x80 does not come by way of the hypervisor, so it is not asked.
+    bounced = [match for match in TRAP_LINE.finditer(traps) if match["vector"] != "128"]
+    assert {(match["mask"], int(match["eflags"], 16) & 0x200) for match in bounced} == {("1", 0)}
+
+
+def test_nothing_that_traps_provokes_is_wrong(traps: str) -> None:
+    assert "WRONG" not in traps
+    assert re.search(r"^\d+ frames as they should be, 0 wrong, \d+ cases not raised$", traps, re.MULTILINE)
+
+
+def test_the_tutorials_own_guest_takes_turns_with_its_twin(boot: Booter, guest: GuestMaker) -> None:
+    tutorial = (TREE / "docs/guests-tutorial.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"^```asm\n(.*?)^```$", tutorial, re.MULTILINE | re.DOTALL)
+    mine = guest(source)
+    machine = boot(mine, mine)
+    assert ended(machine) == "turn 1\nturn 2\nturn 3\n"
+    turns = re.findall(r"^\((d\d)\) (turn \d)$", machine.console.text, re.MULTILINE)
+    assert turns[:4] == [("d0", "turn 1"), ("d1", "turn 1"), ("d0", "turn 2"), ("d1", "turn 2")]
+
+
+def test_the_tutorial_shows_the_sources_as_they_are() -> None:
+    tutorial = (TREE / "docs/guests-tutorial.md").read_text(encoding="utf-8")
+    folders = (TREE / "asm/guests/hello", TREE / "asm/lib")
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.iterdir()]
+    shown = [block for block in re.findall(r"^```\n(.*?)^```$", tutorial, re.MULTILINE | re.DOTALL) if is_source(block)]
+    assert len(shown) == 8
+    for block in shown:
+        assert any(block in source for source in sources), f"not in any source:\n{textwrap.indent(block, '  ')}"
+
+
+def is_source(block: str) -> bool:
+    """Return whether a block of the tutorial is from a file: neither a shell session nor a drawing of memory."""
+    return not block.startswith(("$ ", "0x"))
+
+
+def test_a_guest_with_the_least_memory_that_it_needs_still_starts(boot: Booter) -> None:
+    assert "\nmemory: 2048 pages (8 MB)\n" in ended(boot("hello", append="dom0_mem=8M", memory=64 * MIB))
+
+
+def test_the_image_files_name_no_path_of_this_machine(images: Images) -> None:
+    for name in ("hello", "traps"):
+        path: Path = images.guest(name)
+        assert str(TREE).encode() not in path.read_bytes()
