@@ -108,6 +108,13 @@
 {% endif %}
 {% endmacro %}
 
+{# The domain builder's verdict on an image: `reason` ends the sentence "FILE refused: ...". Keeps all registers. #}
+{% macro refuse(reason) %}
+{% set here = unique("reason") %}
+{{ text(here, reason) }}
+        movl    ${{ here }}, guest + GUEST_IMAGE_error
+{% endmacro %}
+
 {# A field of the ENTRY_FRAME of the guest that we work for: it always ends at the top of the hypervisor's stack. #}
 {% macro guest_frame(field) %}hypervisor_stack_top - ENTRY_FRAME_size + ENTRY_FRAME_{{ field }}{% endmacro %}
 

@@ -10,10 +10,12 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.boot.harness import Booter, GuestMaker, Images
+from tests.boot.agent_fixtures import agent, agent_host, other_agents_host, two_agents
+from tests.boot.harness import BOOTER, Booter, GuestMaker, Images
+
+__all__ = ["agent", "agent_host", "other_agents_host", "two_agents"]
 
 LINES_SHOWN = 60
-BOOTER = pytest.StashKey[Booter]()
 
 
 @pytest.fixture(scope="session")

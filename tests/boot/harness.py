@@ -13,9 +13,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from xengen.machine.machine import Machine
 from xengen.machine.spec import CPU, MIB, MachineSpec, Module
 from xengen.toolchain.build import build
+
+# Where a test's item keeps the Booter of its machines, for the report of a failure (conftest.py).
+BOOTER = pytest.StashKey["Booter"]()
 
 TREE = Path(__file__).resolve().parents[2]
 

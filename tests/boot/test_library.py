@@ -12,7 +12,7 @@ import pytest
 from tests.boot.harness import Booter, GuestMaker
 from xengen.machine.machine import Ending
 
-GUEST = """
+GUEST = r"""
         .text
 # start: the calls, then the end.
 {% call routine("start") %}

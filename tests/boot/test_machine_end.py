@@ -13,7 +13,7 @@ from xengen.machine.machine import Ending
 from xengen.machine.transcript import DomainEnd, domain_ends
 
 # Shuts its domain down for a reason.
-ENDS = """
+ENDS = r"""
         .text
 # start: the end.
 {%% call routine("start") %%}
@@ -29,7 +29,7 @@ argument:
 """
 
 # Lets the others run three times, says so, and switches the machine off.
-WAITS = """
+WAITS = r"""
         .text
 # start: first the others.
 {% call routine("start") %}
@@ -39,7 +39,7 @@ WAITS = """
         {{ hypercall("sched_op") }}
         decl    %ebp
         jnz     1b
-{{ print("still here\\\\n") }}
+{{ print("still here\\n") }}
         movl    $SCHEDOP_shutdown, %ebx
         movl    $argument, %ecx
         {{ hypercall("sched_op") }}
@@ -56,14 +56,14 @@ argument:
 def test_the_machine_is_switched_off_when_domain_0_says_so(boot: Booter, guest: GuestMaker, debug: bool) -> None:
     machine = boot(guest(ENDS % "SHUTDOWN_poweroff"), debug=debug)
     assert machine.wait(20) is Ending.POWEROFF
-    assert domain_ends(machine.transcript.hypervisor) == (DomainEnd(0, "poweroff", False),)
+    assert domain_ends(machine.transcript.hypervisor) == (DomainEnd(0, "poweroff", died=False),)
 
 
 def test_the_machine_is_reset_when_domain_0_asks_for_a_reboot(boot: Booter, guest: GuestMaker) -> None:
     # By the keyboard controller: the triple fault that would follow is an exception of Machine.wait.
     machine = boot(guest(ENDS % "SHUTDOWN_reboot"))
     assert machine.wait(20) is Ending.REBOOT
-    assert domain_ends(machine.transcript.hypervisor) == (DomainEnd(0, "reboot", False),)
+    assert domain_ends(machine.transcript.hypervisor) == (DomainEnd(0, "reboot", died=False),)
 
 
 def test_the_machine_stops_with_a_status_of_its_own_when_domain_0_says_that_it_crashed(
@@ -71,7 +71,7 @@ def test_the_machine_stops_with_a_status_of_its_own_when_domain_0_says_that_it_c
 ) -> None:
     machine = boot(guest(ENDS % "SHUTDOWN_crash"))
     assert machine.wait(20) is Ending.DOM0_DIED
-    assert domain_ends(machine.transcript.hypervisor) == (DomainEnd(0, "crash", False),)
+    assert domain_ends(machine.transcript.hypervisor) == (DomainEnd(0, "crash", died=True),)
 
 
 def test_the_machine_stops_with_a_status_of_its_own_when_domain_0_dies(boot: Booter, guest: GuestMaker) -> None:
@@ -86,7 +86,7 @@ def test_another_domains_end_is_its_own_affair(boot: Booter, guest: GuestMaker, 
     assert machine.wait(20) is Ending.POWEROFF
     assert machine.transcript.text(0) == "still here\n"
     ends = domain_ends(machine.transcript.hypervisor)
-    assert ends == (DomainEnd(1, reason, False), DomainEnd(0, "poweroff", False))
+    assert ends == (DomainEnd(1, reason, died=reason == "crash"), DomainEnd(0, "poweroff", died=False))
 
 
 def test_a_domain_that_dies_does_not_take_others_with_it(boot: Booter, guest: GuestMaker) -> None:

@@ -21,7 +21,7 @@ from xengen.machine.machine import Ending, Machine
 SECOND = 10**9
 
 # Domain 0 maps its shared_info, yields many times, and looks at the time that each turn begins with.
-WATCH = """
+WATCH = r"""
         .text
 # start: looks at the time after each yield.
 {% call routine("start") %}
@@ -56,10 +56,10 @@ same:
         movl    %edi, last + 4
         decl    %ebp
         jnz     next_turn
-{{ print("time advanced %u times\\\\n", "advanced") }}
+{{ print("time advanced %u times\\n", "advanced") }}
         jmp     off
 wrong:
-{{ print("wrong in turn %u\\\\n", "%ebp") }}
+{{ print("wrong in turn %u\\n", "%ebp") }}
 off:
         movl    $SCHEDOP_shutdown, %ebx
         movl    $argument, %ecx
@@ -75,7 +75,7 @@ off:
 """
 
 # Yields for ever.
-YIELDS = """
+YIELDS = r"""
         .text
 # start: never more than one turn.
 {% call routine("start") %}
@@ -178,7 +178,7 @@ def test_the_wall_clock_is_the_hosts(boot: Booter) -> None:
 
 
 # Prints rtc_seconds of some dates: rtc.s is the hypervisor's file, of which the guest calls what needs no ports.
-DATES_GUEST = """
+DATES_GUEST = r"""
         .text
 # start: the seconds of each date.
 {% call routine("start") %}

@@ -119,10 +119,11 @@ class Vcpu(LittleEndianStructure):
 
 
 class GuestImage(LittleEndianStructure):
-    """What the domain builder has learned of one kernel image and its command line and initrd.
+    """What the domain builder has learned of one kernel image, and where it puts what.
 
-    Addresses named file_* and initrd_* are physical (the builder runs with physical memory mapped one to one);
-    the others are the guest's virtual addresses. `error` is 0, or the address of a text that says why it is refused.
+    file_*, initrd_start, command_line and first_byte are physical addresses (the builder runs with physical memory
+    mapped one to one), as are the texts of the notes; pstart and pend are pseudo-physical; the others that name a
+    place are the guest's virtual addresses. `error` is 0, or the address of a text that says why it is refused.
     """
 
     _pack_ = 4
@@ -134,18 +135,26 @@ class GuestImage(LittleEndianStructure):
         ("initrd_size", c_uint32),
         ("error", c_uint32),
         ("notes", c_uint32),
+        ("legacy", c_uint32),
         ("entry", c_uint32),
+        ("hypercall_page", c_uint32),
         ("virt_base", c_uint32),
         ("paddr_offset", c_uint32),
-        ("hypercall_page", c_uint32),
         ("hv_start_low", c_uint32),
         ("mod_start_pfn", c_uint32),
-        ("pae", c_uint32),
-        ("features", c_uint32),
-        ("required", c_uint32),
         ("supported_features", c_uint32),
-        ("virt_kstart", c_uint32),
+        ("xen_version", c_uint32),
+        ("guest_os", c_uint32),
+        ("loader", c_uint32),
+        ("pae_mode", c_uint32),
+        ("features", c_uint32),
+        ("extended_cr3", c_uint32),
+        ("domain_id", c_uint32),
+        ("pstart", c_uint32),
+        ("pend", c_uint32),
+        ("virt_offset", c_uint32),
         ("virt_kend", c_uint32),
+        ("virt_start", c_uint32),
         ("nr_pages", c_uint32),
         ("nr_pt_frames", c_uint32),
         ("initrd_virt", c_uint32),
@@ -157,8 +166,9 @@ class GuestImage(LittleEndianStructure):
         ("stack", c_uint32),
         ("virt_end", c_uint32),
         ("initrd_pfn", c_uint32),
+        ("area_pages", c_uint32),
         ("first_mfn", c_uint32),
-        ("is_domain0", c_uint32),
+        ("first_byte", c_uint32),
     ]
 
 
@@ -238,6 +248,20 @@ class Option(LittleEndianStructure):
     _fields_ = [("name", c_uint32), ("routine", c_uint32), ("argument", c_uint32)]
 
 
+class LegacyKey(LittleEndianStructure):
+    """One key of the section __xen_guest, with its `=`, and the note that means the same."""
+
+    _pack_ = 4
+    _fields_ = [("name", c_uint32), ("note", c_uint32)]
+
+
+class FeatureName(LittleEndianStructure):
+    """One feature that a guest may require by name."""
+
+    _pack_ = 4
+    _fields_ = [("name", c_uint32), ("length", c_uint32), ("number", c_uint32)]
+
+
 class TimeScale(LittleEndianStructure):
     """How TSC ticks become nanoseconds (ABI 4.3)."""
 
@@ -259,6 +283,8 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("OPTION", "option", Option, OURS),
     Declaration("BOUNCE_FRAME", "bounce_frame", BounceFrame, OURS),
     Declaration("IRET_FRAME", "iret_frame", IretFrame, OURS),
+    Declaration("LEGACY_KEY", "legacy_key", LegacyKey, OURS),
+    Declaration("FEATURE_NAME", "feature_name", FeatureName, OURS),
     Declaration("TIME_SCALE", "time_scale", TimeScale, OURS),
 )
 
@@ -319,6 +345,11 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "domain flags",
         DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_DYING_BIT=1, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8, RELEASE_PIECE=1024,
+    ),
+    *_group(
+        "domain builder",
+        XEN_NOTE_NAME=0x006E6558, LEGACY_NAME_BYTES=12, START_INFO_MAGIC_BYTES=32, GUEST_NAME_BYTES=64,
+        MAX_SHARED_VCPUS=32, MIN_PAGE_TABLE_FRAMES=5, DEFAULT_DOMU_PAGES=8192, VGA_TEXT_MODE=3,
     ),
     *_group("ends of the machine", EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, DEBUG_PORT=0xE9),
     *_group(

@@ -82,8 +82,8 @@ def guest_descriptors(survey: Survey) -> Iterator[Violation]:
             detail = f"descriptor {index}, {int(descriptors[index]):#018x}, {why}"
             yield Violation(Rule.DESCRIPTOR, detail, int(mfn), survey.domain_of(int(mfn)))
     empty = survey.hypervisor.mfn(survey.hypervisor.symbol("empty_page"))
-    for index in np.flatnonzero(survey.pages[empty]):
-        yield Violation(Rule.DESCRIPTOR, f"descriptor {index} of the empty page is not empty", empty)
+    for number in np.flatnonzero(survey.pages[empty]):
+        yield Violation(Rule.DESCRIPTOR, f"descriptor {number} of the empty page is not empty", empty)
 
 
 def reserved_descriptors(survey: Survey) -> Iterator[Violation]:
@@ -111,12 +111,12 @@ def windows(survey: Survey) -> Iterator[Violation]:
         entry = int(window.entries[layout.RESERVED_GDT_PAGE])
         if not entry & layout.PTE_P or _mfn(entry) != reserved:
             yield _window_violation(window, layout.RESERVED_GDT_PAGE, "is not the reserved page of the GDT")
-        shown = window.guest_pages
+        shown = window.ldt_pages
         for page, mfn in zip(shown.index, shown.child, strict=True):
-            if mfn != empty and not _is_descriptor_page(survey, window, int(mfn)):
+            if not _is_descriptor_page(survey, window, int(mfn)):
                 yield _window_violation(window, int(page), "is no descriptor page of the domain")
-        for page, mfn in _wrong_gdt_pages(window, empty):
-            yield _window_violation(window, page, f"is not frame {mfn:#x}, as the GDT of the vcpu has it")
+        for number, frame in _wrong_gdt_pages(window, empty):
+            yield _window_violation(window, number, f"is not frame {frame:#x}, as the GDT of the vcpu has it")
         allowed = np.zeros(layout.ENTRIES, dtype=np.bool_)
         allowed[: layout.RESERVED_GDT_PAGE + 1] = True
         allowed[layout.LDT_FIRST_PAGE : layout.LDT_FIRST_PAGE + layout.LDT_PAGES] = True
@@ -200,15 +200,15 @@ def _is_descriptor_page(survey: Survey, window: Window, mfn: int) -> bool:
 
 
 def _wrong_gdt_pages(window: Window, empty: int) -> Iterator[tuple[int, int]]:
-    """Yield (page, frame that it should show) for each page of the guest's GDT that shows another one."""
-    vcpu = window.domain.vcpu
-    if vcpu is None:
-        return
-    used = -(-int(vcpu.record.gdt_entries) // layout.ENTRIES)
-    for page, frame in enumerate(vcpu.record.gdt_frames):
-        expected = int(frame) if page < used else empty
+    """Yield (page, frame that it should show) for each page of the guest's GDT that shows another one.
+
+    A dying domain has given its GDT up, and its window is never used again.
+    """
+    frames = window.domain.gdt_frames
+    for page in range(0 if window.domain.is_dying else layout.GUEST_GDT_PAGES):
+        expected = frames[page] if page < len(frames) else empty
         entry = int(window.entries[page])
-        if entry & layout.PTE_P and _mfn(entry) != expected or not entry & layout.PTE_P and page < used:
+        if not entry & layout.PTE_P or _mfn(entry) != expected:
             yield page, expected
 
 

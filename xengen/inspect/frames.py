@@ -90,8 +90,7 @@ def reference_counts(survey: Survey) -> Iterator[Violation]:
     allocated = (recorded & layout.FRAME_ALLOCATED) != 0
     recorded &= layout.FRAME_ALLOCATED - 1
     expected = survey.references + allocated
-    in_use = (survey.kinds == OWNED) | (survey.kinds == HYPERVISOR)
-    for mfn in np.flatnonzero(in_use & (recorded != expected)):
+    for mfn in np.flatnonzero(_taken(survey) & (recorded != expected)):
         names, path = referrers(survey, int(mfn), allocated=bool(allocated[mfn]))
         detail = f"its count is {recorded[mfn]}, but {expected[mfn]} references are found: {names}"
         yield Violation(Rule.REFERENCE_COUNT, detail, int(mfn), survey.domain_of(int(mfn)), path)
@@ -99,11 +98,12 @@ def reference_counts(survey: Survey) -> Iterator[Violation]:
 
 def types(survey: Survey) -> Iterator[Violation]:
     """A frame that a use needs to be of a type is recorded with that type."""
-    needed = survey.uses.argmax(axis=0)
     recorded = _recorded_types(survey)
-    for mfn in np.flatnonzero(_one_role(survey) & (survey.uses.any(axis=0)) & (recorded != needed)):
-        names, path = referrers(survey, int(mfn))
-        detail = f"its type is {layout.type_name(recorded[mfn])}, but {names} needs {layout.type_name(needed[mfn])}"
+    used = np.flatnonzero(_one_role(survey) & survey.uses.any(axis=0))
+    needed = survey.uses[:, used].argmax(axis=0)
+    for mfn, kind in zip(used[recorded[used] != needed], needed[recorded[used] != needed], strict=True):
+        names, path = referrers(survey, int(mfn), typed=True)
+        detail = f"its type is {layout.type_name(recorded[mfn])}, but {names} needs {layout.type_name(int(kind))}"
         yield Violation(Rule.TYPE, detail, int(mfn), survey.domain_of(int(mfn)), path)
 
 
@@ -112,7 +112,7 @@ def type_counts(survey: Survey) -> Iterator[Violation]:
     recorded = (survey.records["type"] & layout.FRAME_COUNT_MASK).astype(np.int64)
     found = survey.uses.sum(axis=0)
     strays = np.isin(np.arange(len(recorded)), survey.tables.strays)
-    for mfn in np.flatnonzero(_one_role(survey) & ~strays & (survey.kinds != FREE) & (recorded != found)):
+    for mfn in np.flatnonzero(_one_role(survey) & ~strays & (recorded != found)):
         names, path = referrers(survey, int(mfn), typed=True)
         kind = layout.type_name(_recorded_types(survey)[mfn])
         detail = f"its count as {kind} is {recorded[mfn]}, but {found[mfn]} uses are found: {names}"
@@ -123,7 +123,7 @@ def validated(survey: Survey) -> Iterator[Violation]:
     """A frame whose type is in use, or that is pinned, is validated."""
     words = survey.records["type"]
     in_use = (words & (layout.FRAME_COUNT_MASK | layout.FRAME_PINNED)) != 0
-    for mfn in np.flatnonzero((survey.kinds != FREE) & in_use & ((words & layout.FRAME_VALIDATED) == 0)):
+    for mfn in np.flatnonzero(_taken(survey) & in_use & ((words & layout.FRAME_VALIDATED) == 0)):
         pinned = "pinned" if words[mfn] & layout.FRAME_PINNED else "in use"
         kind = layout.type_name(_recorded_types(survey)[mfn])
         path = survey.tables.path_to(int(mfn))
@@ -136,7 +136,7 @@ def stale_types(survey: Survey) -> Iterator[Violation]:
     words = survey.records["type"]
     unused = (words & layout.FRAME_COUNT_MASK) == 0
     tables = np.isin(_recorded_types(survey), layout.TABLE_TYPES)
-    stale = (survey.kinds != FREE) & unused & tables & ((words & layout.FRAME_VALIDATED) != 0)
+    stale = _taken(survey) & unused & tables & ((words & layout.FRAME_VALIDATED) != 0)
     for mfn in np.flatnonzero(stale & ~survey.uses.any(axis=0)):
         detail = f"it is validated as {layout.type_name(_recorded_types(survey)[mfn])}, but its type's count is 0"
         yield Violation(Rule.STALE_TYPE, detail, int(mfn), survey.domain_of(int(mfn)))
@@ -146,7 +146,7 @@ def pins(survey: Survey) -> Iterator[Violation]:
     """What is pinned is an L1, L2 or L3 of a domain."""
     words = survey.records["type"]
     allowed = np.isin(_recorded_types(survey), (layout.L1, layout.L2, layout.L3)) & (survey.kinds == OWNED)
-    for mfn in np.flatnonzero((survey.kinds != FREE) & ((words & layout.FRAME_PINNED) != 0) & ~allowed):
+    for mfn in np.flatnonzero(_taken(survey) & ((words & layout.FRAME_PINNED) != 0) & ~allowed):
         detail = f"it is pinned as {layout.type_name(_recorded_types(survey)[mfn])}"
         yield Violation(Rule.PIN, detail, int(mfn), survey.domain_of(int(mfn)))
 
@@ -187,8 +187,9 @@ def referrers(
     ]
     if survey.records["type"][mfn] & layout.FRAME_PINNED:
         names.append("its pin")
+    names += [f"the GDT of domain {domain.id}" for domain in survey.domains if mfn in domain.gdt_frames]
     for window in survey.windows:
-        shown = window.guest_pages
+        shown = window.ldt_pages
         names += [f"window page {int(page)}" for page in shown.index[shown.child == mfn]]
     names += [holding.what for holding in survey.holdings if holding.mfn == mfn]
     more = len(names) - MOST_REFERRERS
@@ -198,7 +199,13 @@ def referrers(
 
 
 def _one_role(survey: Survey) -> Flags:
-    return np.asarray((survey.uses > 0).sum(axis=0) <= 1)
+    """Which frames are taken, and needed as one type at the most."""
+    return np.asarray(_taken(survey) & ((survey.uses > 0).sum(axis=0) <= 1))
+
+
+def _taken(survey: Survey) -> Flags:
+    """Which frames are RAM that is not free."""
+    return np.asarray((survey.kinds == OWNED) | (survey.kinds == HYPERVISOR))
 
 
 def _recorded_types(survey: Survey) -> Numbers:

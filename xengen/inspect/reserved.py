@@ -1,4 +1,4 @@
-"""Rules about what the hypervisor puts into a guest's address space: its entries in the L2 of slot 3, and base pointers.
+"""Rules about what the hypervisor puts into a guest's address space: its entries in L2s of slot 3, and base pointers.
 
 Invariants
   - The hypervisor's entries of an L2 of slot 3 are those of idle_l2, but for two: the domain's window, and the linear
@@ -68,7 +68,7 @@ def alias_slots(survey: Survey) -> Iterator[Violation]:
 def base_pointers(survey: Survey) -> Iterator[Violation]:
     """A vcpu's base pointer is an L3 of its domain, and what the processor gets is exactly that."""
     for domain in survey.domains:
-        if domain.vcpu is None:
+        if domain.vcpu is None or domain.is_dying:
             continue
         for detail, slot in _base_pointer_faults(survey, domain):
             table = int(domain.vcpu.record.guest_table)
@@ -91,8 +91,9 @@ def structures(survey: Survey) -> Iterator[Violation]:
             yield Violation(Rule.STRUCTURE, detail, domain=domain.id)
         if record.virt_start not in starts:
             yield Violation(Rule.STRUCTURE, f"its virt_start is {int(record.virt_start):#x}", domain=domain.id)
-        if record.shared_info and hypervisor.mfn(record.shared_info) != record.shared_info_mfn:
-            detail = f"its shared_info is in frame {hypervisor.mfn(record.shared_info):#x}, not where the domain is told"
+        shared = hypervisor.mfn(record.shared_info) if record.shared_info else record.shared_info_mfn
+        if shared != record.shared_info_mfn:
+            detail = f"its shared_info is in frame {shared:#x}, not where the domain is told"
             yield Violation(Rule.STRUCTURE, detail, int(record.shared_info_mfn), domain.id)
 
 

@@ -3,7 +3,7 @@
 Invariants
   - What is computed here comes from page tables, domains and windows; the records' counts are only held against it.
   - A reference is counted for: a present entry of an L1, a link between tables (a self-link of an L2 is none), a vcpu's
-    guest_table, a pin, a page of a descriptor window, and whatever `holdings` says the hypervisor itself keeps.
+    guest_table, a pin, a frame of a GDT, a page of an LDT, and whatever `holdings` says the hypervisor itself keeps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class Holding:
-    """A reference that the hypervisor itself keeps to a frame of a domain; `is_written`: one to the type writable, too."""
+    """A reference that the hypervisor keeps to a frame of a domain; `is_written`: one to the type writable, too."""
 
     mfn: int
     is_written: bool
@@ -40,23 +40,29 @@ class Window:
     entries: Entries
 
     @property
-    def guest_pages(self) -> Links:
-        """The present entries where the guest's GDT and LDT are, without those that show the empty page."""
-        pages = np.r_[
-            0 : layout.GUEST_GDT_PAGES, layout.LDT_FIRST_PAGE : layout.LDT_FIRST_PAGE + layout.LDT_PAGES
-        ]
+    def gdt_pages(self) -> Links:
+        """The present entries where the guest's GDT is; some of them show the empty page."""
+        return self._shown(0, layout.GUEST_GDT_PAGES)
+
+    @property
+    def ldt_pages(self) -> Links:
+        """The present entries where the guest's LDT is."""
+        return self._shown(layout.LDT_FIRST_PAGE, layout.LDT_PAGES)
+
+    def _shown(self, first: int, count: int) -> Links:
+        pages = np.arange(first, first + count)
         pages = pages[(self.entries[pages] & layout.PTE_P) != 0]
         values = self.entries[pages]
         child = ((values & layout.PTE_ADDRESS) >> layout.PAGE_SHIFT).astype(np.int64)
-        return Links(np.full(len(pages), self.mfn), pages.astype(np.int64), child, values)
+        return Links(np.full(len(pages), self.mfn), pages, child, values)
 
 
 @dataclass(frozen=True)
 class Survey:
     """One look at a hypervisor. Arrays have an element for each frame below max_frame.
 
-    `owners`: index into `domains`, or NOBODY. `kinds`: NO_RAM, FREE, HYPERVISOR or OWNED. `references`: how many there are,
-    without the allocation. `uses[type]`: how many of them need the type.
+    `owners`: index into `domains`, or NOBODY. `kinds`: NO_RAM, FREE, HYPERVISOR or OWNED. `references`: how many there
+    are, without the allocation. `uses[type]`: how many of them need the type.
     """
 
     hypervisor: Hypervisor
@@ -101,7 +107,7 @@ def survey(hypervisor: Hypervisor) -> Survey:
     tables = walk(hypervisor.pages, records, _roots(records, domains), limits[owners])
     windows = tuple(_windows(hypervisor, domains))
     held = holdings(domains)
-    references, uses = _uses(hypervisor, records, domains, tables, windows, held)
+    references, uses = _uses(records, domains, tables, windows, held)
     return Survey(
         hypervisor, domains, records, ram, free, owners, kinds, tables, windows, held, references, uses
     )  # fmt: skip
@@ -143,7 +149,6 @@ def _windows(hypervisor: Hypervisor, domains: tuple[Domain, ...]) -> list[Window
 
 
 def _uses(
-    hypervisor: Hypervisor,
     records: Records,
     domains: tuple[Domain, ...],
     tables: Tables,
@@ -176,10 +181,10 @@ def _uses(
     add(roots.guest_tables, layout.L3)
     for kind in range(layout.TYPES):
         add(roots.pinned[roots.pinned_types == kind], kind)
-    empty = hypervisor.mfn(hypervisor.symbol("empty_page"))
+    for domain in domains:
+        add(np.array(domain.gdt_frames, dtype=np.int64), layout.SEGMENTS)
     for window in windows:
-        shown = window.guest_pages.child
-        add(shown[shown != empty], layout.SEGMENTS)
+        add(window.ldt_pages.child, layout.SEGMENTS)
     for holding in held:
         add(np.array([holding.mfn]), layout.WRITABLE if holding.is_written else layout.NONE)
     return references, uses

@@ -160,10 +160,14 @@ def _table_roles(survey: Survey) -> Flags:
     tables = survey.tables
     roles = np.zeros((layout.TYPES, len(survey.records)), dtype=np.bool_)
     for kind, frames in (
-        (layout.L1, tables.l1), (layout.L2, tables.l2), (layout.L3, tables.l3), (layout.L2_RESERVED, tables.l2_reserved),
-    ):  # fmt: skip
+        (layout.L1, tables.l1),
+        (layout.L2, tables.l2),
+        (layout.L3, tables.l3),
+        (layout.L2_RESERVED, tables.l2_reserved),
+    ):
         roles[kind, frames] = True
-    roles[layout.SEGMENTS] = survey.uses[layout.SEGMENTS] > 0
+    for kind in (layout.L1, layout.SEGMENTS):
+        roles[kind] |= survey.uses[kind] > 0
     return roles
 
 

@@ -71,6 +71,19 @@ class Domain:
         return bool(self.record.flags & layout.DOMAIN_PRIVILEGED)
 
     @property
+    def is_dying(self) -> bool:
+        """Whether it has ended and its memory is being given back."""
+        return bool(self.record.flags & layout.DOMAIN_DYING)
+
+    @property
+    def gdt_frames(self) -> tuple[int, ...]:
+        """The frames of its vcpu's GDT."""
+        if self.vcpu is None:
+            return ()
+        count = -(-int(self.vcpu.record.gdt_entries) // layout.ENTRIES)
+        return tuple(self.vcpu.record.gdt_frames[:count])
+
+    @property
     def first_reserved(self) -> int:
         """The first entry of its L2 of slot 3 that is the hypervisor's."""
         return int(self.record.virt_start) >> layout.L2_SHIFT & (layout.ENTRIES - 1)

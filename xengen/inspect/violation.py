@@ -64,8 +64,8 @@ class Step:
 class Violation:
     """One broken rule.
 
-    `frame` is the machine frame that it is about and `domain` the id of the domain, None where there is none. `path` leads
-    to the offending entry from a base pointer; it is shorter where a pinned table begins it.
+    `frame` is the machine frame that it is about and `domain` the id of the domain, None where there is none. `path`
+    leads to the offending entry from an L3; it is shorter where a pinned table begins it.
     """
 
     rule: Rule

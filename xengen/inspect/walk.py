@@ -23,7 +23,7 @@ SLOTS = 4
 
 @dataclass(frozen=True)
 class Links:
-    """Present entries of tables, one row each: the table's frame, the index in it, the frame that it leads to, itself."""
+    """Present entries of tables, one row each: the table's frame, the index in it, where it leads to, and its value."""
 
     parent: Numbers
     index: Numbers
@@ -140,17 +140,17 @@ def _walk_from(
         plain = np.union1d(plain, new[types[new] == layout.L2])
         reserved = np.union1d(reserved, new[types[new] == layout.L2_RESERVED])
     l2_links = links.where(~linear & ~to_self)
-    l1 = _inside(np.union1d(l2_links.child, extra[layout.L1]), count)
+    # What is a higher table as well is not read as an L1: rules report it, and its entries are counted once.
+    higher = np.concatenate((plain, reserved, l3))
+    l1 = np.setdiff1d(_inside(np.union1d(l2_links.child, extra[layout.L1]), count), higher)
     linear_links, self_links = links.where(linear), links.where(to_self)
     entries = present(pages, l1)
     return Tables(l3, plain, reserved, l1, l3_links, l2_links, linear_links, self_links, entries, strays)
 
 
 def _strays(records: Records, tables: Tables) -> Numbers:
-    words = records["type"]
-    types = _types(records)
-    used = (words & (layout.FRAME_COUNT_MASK | layout.FRAME_VALIDATED)) != 0
-    claimed = np.flatnonzero(used & np.isin(types, layout.TABLE_TYPES))
+    used = (records["type"] & layout.FRAME_COUNT_MASK) != 0
+    claimed = np.flatnonzero(used & np.isin(_types(records), layout.TABLE_TYPES))
     return np.setdiff1d(claimed, np.concatenate((tables.l3, tables.l2, tables.l2_reserved, tables.l1)))
 
 

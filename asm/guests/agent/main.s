@@ -33,6 +33,7 @@
         movl    $AGENT_RETURN, agent_mailbox + AGENT_MAILBOX_actions + 4 * AGENT_EVENT
         call    shared_info_map
         call    user_pages_map
+        call    edge_unmap
         call    handlers_register
         movl    $AGENT_MAGIC, agent_mailbox + AGENT_MAILBOX_magic
         movl    $agent_mailbox, %eax
@@ -95,6 +96,22 @@
         addl    $PAGE_SIZE, %edi
         cmpl    $agent_user_area_end, %edi
         jb      {{ L("next_page") }}
+        ret
+{% endcall %}
+
+# edge_unmap(): takes the page at agent_edge_end away, so that a test can have something end right before nothing.
+#
+# in:    -
+# out:   -
+# clob:  %eax, %ebx, %ecx, %edx, %esi
+# errs:  the domain ends
+{% call routine("edge_unmap") %}
+        movl    $agent_edge_end, %ebx
+        xorl    %ecx, %ecx
+        xorl    %edx, %edx
+        movl    $UVMF_INVLPG, %esi
+        {{ hypercall("update_va_mapping") }}
+        call    must_work
         ret
 {% endcall %}
 
@@ -168,6 +185,8 @@
 {{ space(name, "PAGE_SIZE", "PAGE_SIZE") }}
 {{ space(name ~ "_top", "PAGE_SIZE", "PAGE_SIZE") }}
 {% endfor %}
+{{ space("agent_edge", "PAGE_SIZE", "PAGE_SIZE") }}
+{{ space("agent_edge_end", "PAGE_SIZE", "PAGE_SIZE") }}
 {{ space("agent_user_area", "0", "PAGE_SIZE") }}
 {{ space("agent_user_code", "AGENT_USER_CODE_PAGES * PAGE_SIZE", "PAGE_SIZE") }}
 {{ space("agent_user_data", "AGENT_USER_DATA_PAGES * PAGE_SIZE", "PAGE_SIZE") }}

@@ -1,7 +1,7 @@
 # Traps: handlers for every vector, the event callback and the failsafe callback. Each records what it found.
 #
-# What happens then is the vector's action in the mailbox: AGENT_ABORT ends the command under way, AGENT_RETURN goes back
-# to where the trap came from, and any other value is the address to go on at in place of that.
+# What happens then is the vector's action in the mailbox: AGENT_ABORT ends the command under way, AGENT_RETURN goes
+# back to where the trap came from, and any other value is the address to go on at in place of that.
 #
 # Invariants
 #   - On entry only %ss:%esp and %cs can be relied on: the stack that the frame was put on, and the handler's selector.
@@ -181,7 +181,7 @@ trap_stub_{{ vector }}:
 {% call object("error_code_vectors") %}
         .long   1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17
 {% endcall %}
-{# What the agent registers: each vector with the lowest privilege that may raise it by `int`, 0 being none of a guest's. #}
+{# What the agent registers: vectors with the lowest privilege that may raise it by `int`; 0 is none of a guest's. #}
 {% set handlers = dict.fromkeys(range(32), 0) %}
 {% do handlers.update({abi.VECTOR_BP: 3, abi.VECTOR_OF: 3, 0x80: 3, abi.AGENT_DONE_VECTOR: 3}) %}
 {% call object("trap_table") %}

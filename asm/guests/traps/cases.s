@@ -1,52 +1,13 @@
-# The cases: instructions that raise an exception, each with what the frame must say.
+# The cases that need nothing but instructions: each raises an exception, and says what the frame must be.
 #
-# Not here, because a guest cannot raise them like this: NMI (2), a double fault (8), segment-not-present (11) and
-# stack faults (12), which need descriptors of one's own or segment limits, which QEMU does not enforce; alignment
-# checks (17), for ring 3 only; machine checks (18). `int1` (0xf1) stops QEMU instead of raising a debug exception.
+# Those that need descriptors are in descriptors.s, those of applications in user.s. Nobody raises an NMI (2), a double
+# fault (8) or a machine check (18) like this. `int1` (0xf1) stops QEMU instead of raising a debug exception.
 #
 # Invariants
 #   - A case leaves the stack and the floating-point units as it found them.
 #   - A fault's eip is that of the instruction, a trap's that of the next one (ABI 5.5).
 
         .text
-
-{# One case. The body gets the label that it must put before the instruction. `eip`: what the frame must say, "at" for
-   that label, "next" for the one behind the body, or an address. `may_differ`: bits of the error code that the
-   processor decides. `may_fail`: not every processor raises it. That the guest goes on behind the body is said in the
-   CASE, and in the exception table for the checker of contracts. #}
-{% macro case(vector, what, error="0", eip="at", may_differ="0", may_fail=False) %}
-{% set name = unique("case") %}
-{{ text(name ~ "_what", what) }}
-        movl    ${{ name }}, case_now
-        movl    %esp, case_esp
-{{ caller(name ~ "_at") }}
-{{ name }}_next:
-        call    case_end
-        .pushsection .rodata
-        .balign 4
-{{ name }}:
-        .long   {{ vector }}, {{ error }}, {{ may_differ }}, {{ name }}_at
-        .long   {{ name ~ "_" ~ eip if eip in ("at", "next") else eip }}
-        .long   {{ name }}_next, {{ name }}_what, {{ 1 if may_fail else 0 }}
-        .popsection
-        .pushsection .ex_table, "a"
-        .long   {{ name }}_at, {{ name }}_next
-        .popsection
-{% endmacro %}
-
-# cases_run(): all of them.
-#
-# in:    %ebp = start_info; handlers registered
-# out:   cases_ok, cases_wrong, cases_not_raised
-# clob:  %eax, %ebx, %ecx, %edx, %fs
-# errs:  none
-{% call routine("cases_run") %}
-        call    cases_of_instructions
-        call    cases_of_pages
-        call    cases_of_interrupts
-        call    cases_of_floating_point
-        ret
-{% endcall %}
 
 # cases_of_instructions(): exceptions that an instruction is made for, or that it raises for its operands.
 #
@@ -62,18 +23,18 @@
 {{ at }}:
         divl    %ecx
 {% endcall %}
-{% call(at) case("VECTOR_DB", "single step", eip="next") %}
+{% call(at) case("VECTOR_DB", "single step", trap=True) %}
         pushfl
         orl     $EFLAGS_TF, (%esp)
         popfl                                   # TF counts from the next instruction on
 {{ at }}:
         nop
 {% endcall %}
-{% call(at) case("VECTOR_BP", "int3", eip="next") %}
+{% call(at) case("VECTOR_BP", "int3", trap=True) %}
 {{ at }}:
         int3
 {% endcall %}
-{% call(at) case("VECTOR_OF", "into", eip="next") %}
+{% call(at) case("VECTOR_OF", "into", trap=True) %}
         movb    $0x7f, %al
         incb    %al                             # sets OF
 {{ at }}:
@@ -97,7 +58,28 @@
 {{ at }}:
         movl    %eax, %fs
 {% endcall %}
+{% call(at) case("VECTOR_GP", "selector in the guest's own table, which is empty", error="0x8") %}
+        movl    $0x9, %eax
+{{ at }}:
+        movl    %eax, %fs
+{% endcall %}
+{% call(at) case("VECTOR_TS", "return to the task before, of which there is none", where="task_return") %}
+        pushfl
+        orl     $EFLAGS_NT, (%esp)
+        popfl
+{{ at }}:
+        jmp     task_return
+{% endcall %}
         ret
+{% endcall %}
+
+# task_return: an iret that, because NT is set, is no return from a handler.
+#
+# in:    -
+# out:   does not return
+# errs:  an invalid task state segment, after which the case goes on
+{% call routine("task_return") %}
+        iret
 {% endcall %}
 
 # cases_of_pages(): page faults.
@@ -120,7 +102,7 @@
 {{ at }}:
         movl    $0, (%edx)
 {% endcall %}
-{% call(at) case("VECTOR_PF", "jump to an absent page", error="PF_FETCH", eip="absent_code", may_differ="PF_FETCH") %}
+{% call(at) case("VECTOR_PF", "jump to an absent page", error="PF_FETCH", where="absent_code", may_differ="PF_FETCH") %}
 {{ at }}:
         jmp     absent_code_enter
 {% endcall %}
@@ -146,11 +128,11 @@
 # clob:  %eax
 # errs:  none
 {% call routine("cases_of_interrupts") %}
-{% call(at) case("0x30", "int 0x30, which the table allows to ring 1", eip="next") %}
+{% call(at) case("0x30", "int 0x30, which the table allows to ring 1", trap=True) %}
 {{ at }}:
         int     $0x30
 {% endcall %}
-{% call(at) case("0x80", "int 0x80, which the table allows to all", eip="next") %}
+{% call(at) case("0x80", "int 0x80, which the table allows to all", trap=True) %}
 {{ at }}:
         int     $0x80
 {% endcall %}

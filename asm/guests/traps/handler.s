@@ -7,14 +7,16 @@
 
         .text
 
-{# The stack of a handler: pushal, the vector, the error code, and the frame of an exception in ring 1 (ABI 5.5). #}
+{# The stack of a handler: pushal, the vector, the error code, and the frame (ABI 5.5), which has esp and ss only when
+   it comes from ring 3. From ring 1 it ends before them. #}
 {% for name in ["edi", "esi", "ebp", "unused", "ebx", "edx", "ecx", "eax",
-                "vector", "error", "eip", "cs", "eflags", "end"] %}
+                "vector", "error", "eip", "cs", "eflags", "esp", "ss", "end"] %}
         .set    HANDLER_FRAME_{{ name }}, {{ 4 * loop.index0 }}
 {% endfor %}
         .set    HANDLER_FRAME_mask, HANDLER_FRAME_cs + 2
-{# What a case expects; see cases.s. #}
-{% for name in ["vector", "error", "may_differ", "at", "eip", "next", "what", "may_fail"] %}
+        .set    GAVE_UP, 0x80                   # how an application says that it could not raise what it wanted to
+{# What a case expects; see case.macro. #}
+{% for name in ["vector", "error", "may_differ", "at", "eip", "cs", "next", "what", "may_fail"] %}
         .set    CASE_{{ name }}, {{ 4 * loop.index0 }}
 {% endfor %}
 
@@ -24,14 +26,22 @@
 # in:    stack: vector, error code or 0, eip, cs with the event mask, eflags
 # out:   does not return
 # errs:  an exception that no case expects ends the domain as crashed
-# why:   TF and NT are cleared: they have done their work, and would disturb what follows
+# why:   an application is not gone back to: its case is over. TF and NT are cleared: they have done their work
 {% call routine("trap_entry") %}
         pushal
+        movl    $FLAT_KERNEL_DS, %eax           # an application's are still there
+        movl    %eax, %ds
+        movl    %eax, %es
         cld
         movl    %esp, %ebp
         movl    case_now, %esi
         testl   %esi, %esi
         jz      {{ L("unexpected") }}
+        cmpl    $GAVE_UP, HANDLER_FRAME_vector(%ebp)
+        jne     {{ L("raised") }}
+        cmpl    $0, CASE_may_fail(%esi)
+        jne     {{ L("go_on") }}                # case_end will see it
+{{ L("raised") }}:
         movl    $0, case_now
         call    frame_print
         call    frame_check                     # %eax = 1 when it is as the case says
@@ -45,11 +55,17 @@
         incl    cases_wrong
 {{ L("go_on") }}:
         movl    CASE_next(%esi), %eax
+        cmpw    $FLAT_USER_CS, HANDLER_FRAME_cs(%ebp)
+        je      {{ L("from_ring_3") }}
         movl    %eax, HANDLER_FRAME_eip(%ebp)
         andl    $~(EFLAGS_TF | EFLAGS_NT), HANDLER_FRAME_eflags(%ebp)
         popal
         addl    $(HANDLER_FRAME_eip - HANDLER_FRAME_vector), %esp
         iret
+{{ L("from_ring_3") }}:
+        movl    HANDLER_FRAME_ebp(%ebp), %ebp
+        movl    case_esp, %esp
+        jmp     *%eax
 {{ L("unexpected") }}:
 {{ print("trap %u error 0x%x at %p: WRONG, nobody expects it\\n", "HANDLER_FRAME_vector(%ebp)",
          "HANDLER_FRAME_error(%ebp)", "HANDLER_FRAME_eip(%ebp)") }}
@@ -105,11 +121,24 @@
         movl    HANDLER_FRAME_eip(%ebp), %edx
         cmpl    CASE_eip(%esi), %edx
         jne     {{ L("done") }}
-        cmpw    $FLAT_KERNEL_CS, HANDLER_FRAME_cs(%ebp)
+        movzwl  HANDLER_FRAME_cs(%ebp), %edx
+        cmpl    CASE_cs(%esi), %edx
         jne     {{ L("done") }}
-        leal    HANDLER_FRAME_end(%ebp), %edx
+        cmpl    $FLAT_USER_CS, %edx
+        je      {{ L("from_ring_3") }}
+        leal    HANDLER_FRAME_esp(%ebp), %edx   # nothing more: the stack goes on where it was
         cmpl    case_esp, %edx
         jne     {{ L("done") }}
+        jmp     {{ L("right") }}
+{{ L("from_ring_3") }}:
+        cmpl    $user_stack_top, HANDLER_FRAME_esp(%ebp)
+        jne     {{ L("done") }}
+        cmpw    $FLAT_USER_SS, HANDLER_FRAME_ss(%ebp)
+        jne     {{ L("done") }}
+        leal    HANDLER_FRAME_end(%ebp), %edx   # the frame is the first thing on the stack for this
+        cmpl    $trap_stack_top, %edx
+        jne     {{ L("done") }}
+{{ L("right") }}:
         incl    %eax
 {{ L("done") }}:
         popl    %edx

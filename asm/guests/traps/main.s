@@ -1,6 +1,7 @@
 # A guest that provokes every exception which a guest kernel can provoke by itself, and checks the frames that it gets.
 #
-# main.s registers the handlers and ends the domain, cases.s provokes, handler.s looks at the frames. Each case prints
+# main.s registers the handlers and ends the domain; cases.s, descriptors.s and user.s provoke; handler.s looks at the
+# frames; memory.s maps pages. Each case prints
 #
 #       trap 14 error 0x2 cr2 0xdead1000 eip +0x0 cs 0xe019 eflags 0x10282 mask 1: write to an absent page: ok
 #
@@ -9,7 +10,7 @@
 #
 # Invariants
 #   - One case is under way at a time, and case_now points at its CASE; between cases it is 0.
-#   - Only what a guest can do before it has changed anything in its address space: no descriptors, no ring 3.
+#   - %ebp is the address of start_info in everything but the handlers.
 
 {{ elf_note("GUEST_OS", ".asciz", '"traps"') }}
 
@@ -28,7 +29,12 @@
         {{ hypercall("set_trap_table") }}
         testl   %eax, %eax
         jnz     1f
-        call    cases_run
+        call    cases_of_instructions
+        call    cases_of_pages
+        call    cases_of_interrupts
+        call    cases_of_floating_point
+        call    cases_of_descriptors
+        call    cases_of_applications
 {{ print("%u frames as they should be, %u wrong, %u cases not raised\\n", "cases_ok", "cases_wrong",
          "cases_not_raised") }}
         movl    $SHUTDOWN_poweroff, %eax
@@ -53,28 +59,6 @@
         jmp     1b
 {% endcall %}
 
-{% set L = labels("shared_info_map") %}
-# shared_info_map(): maps the page in which the hypervisor says where a page fault was.
-#
-# in:    %ebp = start_info
-# out:   shared_info = its address, or 0 when the hypervisor cannot map it
-# clob:  %eax, %ebx, %ecx, %edx, %esi
-# errs:  none
-# why:   it is nowhere in the initial mapping: a guest puts it in place of a page of its own
-{% call routine("shared_info_map") %}
-        movl    $shared_info_page, %ebx
-        movl    START_INFO_shared_info(%ebp), %ecx
-        orl     $(PTE_P | PTE_RW | PTE_A), %ecx
-        xorl    %edx, %edx
-        movl    $UVMF_INVLPG, %esi
-        {{ hypercall("update_va_mapping") }}
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $shared_info_page, shared_info
-{{ L("done") }}:
-        ret
-{% endcall %}
-
         .data
 {# The vectors with a handler, each with the lowest privilege that may raise it by `int`, 0 being none of a guest's. #}
 {% set handlers = namespace(dpl=dict.fromkeys(range(20), 0)) %}
@@ -88,12 +72,7 @@
         .skip   TRAP_INFO_size                  # an address of 0 is the end
 {% endcall %}
 
-{% for name in ["shared_info", "shutdown_argument"] %}
-{% call object(name) %}
-        .long   0
-{% endcall %}
-{% endfor %}
-{{ space("shared_info_page", "PAGE_SIZE", "PAGE_SIZE") }}
+{{ space("shutdown_argument", "SCHED_SHUTDOWN_size") }}
 
         .text
 

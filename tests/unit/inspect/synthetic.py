@@ -1,59 +1,45 @@
-"""Makes physical memory as a hypervisor with domains leaves it: image, frame table, M2P, heap, guests with page tables.
+"""Makes physical memory as a hypervisor with domains leaves it: a heap, guests with page tables, references counted.
 
 Invariants
-  - What is made is consistent: each entry that is set takes the references that the ABI says, so the checker finds nothing.
-  - Nothing here comes from the checker or from the hypervisor: only the structures and constants of the ABI model do.
+  - What is made is consistent: each entry that is set takes the references that the ABI says.
   - Tests break what they want with the same few operations, or by poking memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ctypes import LittleEndianStructure, sizeof
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from xengen.abi.hypervisor import Domain, Frame, RangeRecord, Vcpu
-from xengen.abi.symbols import assembler_symbols
+from tests.unit.inspect.image_memory import (
+    ABI,
+    L1,
+    L2,
+    L2R,
+    L3,
+    NOBODY,
+    NX,
+    PAGE,
+    PINNED,
+    RW,
+    SEGMENTS,
+    TABLE,
+    VALIDATED,
+    WRITABLE,
+    A,
+    D,
+    ImageMemory,
+    P,
+)
+from xengen.abi.hypervisor import Domain, Vcpu
 from xengen.inspect.views import Hypervisor
-
-ABI = assembler_symbols()
-PAGE = 4096
-P, RW, US, A, D, NX = 1, 2, 4, 32, 64, 1 << 63
-L1, L2, L3, SEGMENTS, WRITABLE, L2R = (kind << 28 for kind in range(1, 7))
-TABLE = P | RW | US | A | D
-VALIDATED, PINNED, ALLOCATED = 1 << 27, 1 << 26, 1 << 31
-IMAGE = 0x100000
-NOBODY = 0xFFFFFFFF
-
-# Sections of the image and what is in them: (name, bytes), each object on pages of its own.
-SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
-    ("text", (("routine", PAGE),)),
-    ("rodata", (("constant", PAGE),)),
-    ("init", (("boot_main", PAGE),)),
-    ("data", (("gdt_reserved", PAGE), ("variables", PAGE))),
-    (
-        "bss",
-        (
-            ("idle_l2", 4 * PAGE), ("hv_l1", 32 * PAGE), ("frame_bitmap", ABI["MAX_FRAMES"] // 8), ("empty_page", PAGE),
-            ("invalid_m2p_l1", PAGE), ("idt", PAGE), ("tss", PAGE), ("double_fault_tss", PAGE), ("ram_ranges", PAGE),
-            ("boot_modules", PAGE),
-        ),
-    ),
-)  # fmt: skip
-VARIABLES = (
-    "max_frame", "free_frames", "domain_list", "current_vcpu", "ram_range_count", "boot_module_count", "no_execute_high",
-)  # fmt: skip
-
-StructureT = TypeVar("StructureT", bound=LittleEndianStructure)
 
 
 @dataclass
 class Guest:
     """A domain as it was made: its id, the addresses of its structures, and the frames that matter to tests.
 
-    `l3` is its base pointer, with `l2` in slot 0 and `l2_reserved` in slot 3; `l1` is entry 0 of `l2` and maps `pages` writable
-    from entry 0 on; `top_l1` is entry 0 of `l2_reserved`; `pinned_l1` hangs on nothing. `gdt` is its descriptor page.
+    `l3` is its base pointer, with `l2` in slot 0 and `l2_reserved` in slot 3. `l1` is entry 0 of `l2` and maps `pages`
+    writable from entry 0 on; `top_l1` is entry 0 of `l2_reserved`; `pinned_l1` hangs on nothing. `gdt`: its GDT.
     """
 
     id: int
@@ -71,108 +57,37 @@ class Guest:
     pages: list[int] = field(default_factory=list)
 
 
-class Synthetic:
-    """A machine's memory of `megabytes`, with a hypervisor and no domain yet."""
+class Synthetic(ImageMemory):
+    """A machine's memory with a hypervisor and, at first, no domain."""
 
     def __init__(self, megabytes: int = 8) -> None:
-        self.memory = bytearray(megabytes << 20)
-        self.symbols: dict[str, int] = {}
-        self._lay_out_image()
-        self.max_frame = len(self.memory) // PAGE
-        self._next_free = 0
-        self._heap = ABI["HEAP_START"]
+        super().__init__(megabytes)
+        self.heap_next = ABI["HEAP_START"]
         self._last_domain = 0
-        self.write("no_execute_high", NX >> 32)
-        self.write("max_frame", self.max_frame)
-        self.write("ram_range_count", 1)
-        piece = self.at(RangeRecord, self.symbols["ram_ranges"] - ABI["IMAGE_LOAD_OFFSET"])
-        piece.start, piece.end = IMAGE, len(self.memory)
-        self._fill_bitmap()
-        self._map_image()
-        self._make_frame_table()
-        self._make_m2p()
-        self._make_idle_tables()
-        self._make_descriptors()
-
-    # Memory.
 
     def hypervisor(self) -> Hypervisor:
         """Return the views over this memory."""
         return Hypervisor(self.memory, self.symbols.__getitem__)
 
-    def physical(self, name: str) -> int:
-        """Return the physical address of a symbol."""
-        return self.symbols[name] - ABI["IMAGE_LOAD_OFFSET"]
-
-    def mfn(self, name: str) -> int:
-        """Return the frame of a symbol."""
-        return self.physical(name) // PAGE
-
-    def at(self, kind: type[StructureT], address: int) -> StructureT:
-        """Lay a structure over memory at a physical address."""
-        return kind.from_buffer(self.memory, address)
-
-    def read(self, name: str) -> int:
-        """Return the 32-bit variable `name`."""
-        return int.from_bytes(self.memory[self.physical(name) :][:4], "little")
-
-    def write(self, name: str, value: int) -> None:
-        """Set the 32-bit variable `name`."""
-        self.memory[self.physical(name) : self.physical(name) + 4] = value.to_bytes(4, "little")
-
-    def entry(self, mfn: int, index: int) -> int:
-        """Return a 64-bit entry of a page."""
-        start = mfn * PAGE + 8 * index
-        return int.from_bytes(self.memory[start : start + 8], "little")
-
-    def poke(self, mfn: int, index: int, value: int) -> None:
-        """Set a 64-bit entry of a page, and nothing else."""
-        start = mfn * PAGE + 8 * index
-        self.memory[start : start + 8] = value.to_bytes(8, "little")
-
-    def region_entry(self, address: int) -> tuple[int, int]:
-        """Return (frame, index) of the entry of hv_l1 for an address of the region."""
-        number = (address - ABI["HV_START"]) // PAGE
-        return self.mfn("hv_l1") + number // 512, number % 512
-
-    def map_region(self, address: int, mfn: int, flags: int = P | RW | A | D | NX) -> None:
-        """Map a page of the hypervisor's region."""
-        self.poke(*self.region_entry(address), mfn * PAGE | flags)
-
     # Frames.
 
-    def record(self, mfn: int) -> Frame:
-        """Return the record of a frame, live."""
-        return self.at(Frame, self._frame_table * PAGE + mfn * sizeof(Frame))
-
-    def set_m2p(self, mfn: int, pfn: int) -> None:
-        """Set the M2P entry of a frame."""
-        start = self._m2p * PAGE + 4 * mfn
-        self.memory[start : start + 4] = pfn.to_bytes(4, "little")
-
     def allocate(self, owner: int = 0) -> int:
-        """Take the lowest free frame, for a domain at `owner` or for the hypervisor."""
-        mfn = self._next_free
-        while not self.memory[self.physical("frame_bitmap") + mfn // 8] >> mfn % 8 & 1:
-            mfn += 1
-        self._next_free = mfn
-        self._set_free(mfn, False)
-        if hasattr(self, "_frame_table"):
-            record = self.record(mfn)
-            record.count, record.owner = ALLOCATED | 1, owner
-            if owner:
-                self._domain_at(owner).nr_pages += 1
-                self.set_m2p(mfn, 0)
+        """Take the lowest free frame, for the domain at `owner` or for the hypervisor."""
+        mfn = self.take_free()
+        if owner:
+            self.record(mfn).owner = owner
+            self.domain(owner).nr_pages += 1
+            self.set_m2p(mfn, 0)
         return mfn
 
     def free(self, mfn: int) -> None:
         """Give a frame back: its record is empty, and its M2P entry invalid."""
         record = self.record(mfn)
         if record.owner:
-            self._domain_at(record.owner).nr_pages -= 1
+            self.domain(record.owner).nr_pages -= 1
         record.count = record.type = record.owner = record.link = 0
         self.set_m2p(mfn, NOBODY)
-        self._set_free(mfn, True)
+        self.set_free(mfn, True)
 
     def take(self, mfn: int, kind: int = 0) -> None:
         """Take a reference to a frame, and one to a type."""
@@ -218,7 +133,8 @@ class Synthetic:
         domain.max_pages = 1 << 20
         self._share(address, domain.shared_info_mfn)
         l3, l2, top, l1, top_l1, pinned, gdt = (self.allocate(address) for _ in range(7))
-        guest = Guest(number, address, vcpu, self.heap_mfn(window), domain.shared_info_mfn, l3, l2, top, l1, top_l1, pinned, gdt)
+        own = self.heap_mfn(window), domain.shared_info_mfn
+        guest = Guest(number, address, vcpu, *own, l3, l2, top, l1, top_l1, pinned, gdt)
         for index in range(pages):
             mfn = self.allocate(address)
             guest.pages.append(mfn)
@@ -288,98 +204,14 @@ class Synthetic:
 
     def heap_page(self) -> int:
         """Map one more page of the heap and return its address."""
-        address = self._heap
-        self._heap += PAGE
+        address = self.heap_next
+        self.heap_next += PAGE
         self.map_region(address, self.allocate())
         return address
 
     def heap_mfn(self, address: int) -> int:
         """Return the frame behind a heap address."""
         return (self.entry(*self.region_entry(address)) & ~NX) // PAGE
-
-    # How the hypervisor is made.
-
-    def _lay_out_image(self) -> None:
-        address = IMAGE + ABI["IMAGE_LOAD_OFFSET"]
-        self.symbols["__image_start"] = address
-        for section, objects in SECTIONS:
-            self.symbols[f"__{section}_start"] = address
-            for name, size in objects:
-                self.symbols[name] = address
-                address += -(-size // PAGE) * PAGE
-            self.symbols[f"__{section}_end"] = address
-        self.symbols["__image_end"] = address
-        for index, name in enumerate(VARIABLES):
-            self.symbols[name] = self.symbols["variables"] + 4 * index
-
-    def _fill_bitmap(self) -> None:
-        init = range(self.mfn("__init_start"), self.mfn("__init_end"))
-        for mfn in range(self.mfn("__image_end"), self.max_frame):
-            self._set_free(mfn, True)
-        for mfn in init:
-            self._set_free(mfn, True)
-
-    def _map_image(self) -> None:
-        flags = {"text": P | A, "rodata": P | A | NX, "data": P | RW | A | D | NX, "bss": P | RW | A | D | NX}
-        for section, bits in flags.items():
-            for address in range(self.symbols[f"__{section}_start"], self.symbols[f"__{section}_end"], PAGE):
-                self.map_region(address, (address - ABI["IMAGE_LOAD_OFFSET"]) // PAGE, bits)
-
-    def _make_frame_table(self) -> None:
-        size = -(-self.max_frame * sizeof(Frame) // PAGE)
-        self._next_free = self.mfn("__image_end")
-        frames = [self.allocate() for _ in range(size)]
-        self._frame_table = frames[0]
-        for index, mfn in enumerate(frames):
-            self.map_region(ABI["FRAME_TABLE"] + index * PAGE, mfn)
-        init = range(self.mfn("__init_start"), self.mfn("__init_end"))
-        for mfn in range(IMAGE // PAGE, frames[-1] + 1):
-            if mfn not in init:
-                self.record(mfn).count = ALLOCATED | 1
-
-    def _make_m2p(self) -> None:
-        invalid = self.allocate()
-        used = -(-4 * self.max_frame // PAGE)
-        frames = [self.allocate() for _ in range(used)]
-        self._m2p = frames[0]
-        for mfn in (invalid, *frames):
-            self.memory[mfn * PAGE : (mfn + 1) * PAGE] = b"\xff" * PAGE
-        for index, mfn in enumerate(frames):
-            self.map_region(ABI["M2P"] + index * PAGE, mfn)
-        for index in range(ABI["M2P_BYTES"] // PAGE):
-            mfn = frames[index] if index < used else invalid
-            self.map_region(ABI["M2P_READ_ONLY"] + index * PAGE, mfn, P | A | NX)
-        for index in range(512):
-            self.poke(self.mfn("invalid_m2p_l1"), index, invalid * PAGE | P | A | NX)
-
-    def _make_idle_tables(self) -> None:
-        for index in range(32):
-            self.poke(self.mfn("idle_l2") + 3, 480 + index, (self.mfn("hv_l1") + index) * PAGE | P | RW | A | D)
-
-    def _make_descriptors(self) -> None:
-        page = self.mfn("gdt_reserved")
-        flat = {1: (0xFFFFF, 0x9A), 2: (0xFFFFF, 0x92)}
-        flat |= {3: (0xFC3FF, 0xBA), 4: (0xFC3FF, 0xB2), 5: (0xFC3FF, 0xFA), 6: (0xFC3FF, 0xF2)}
-        for index, (limit, access) in flat.items():
-            self.poke(page, index, descriptor(0, limit, access, 0xC))
-        self.poke(page, 0, descriptor(self.symbols["double_fault_tss"], 103, 0x89))
-        self.poke(page, 8, descriptor(self.symbols["tss"], 103, 0x8B))
-        for vector in range(256):
-            open_to = {3: 3, 4: 3, 0x82: 1}.get(vector, 0)
-            self.set_gate(vector, gate(ABI["HV_CS"], self.symbols["routine"], 0x8E | open_to << 5))
-        self.set_gate(8, gate(ABI["DOUBLE_FAULT_TSS"], 0, 0x85))
-
-    def set_gate(self, vector: int, value: int) -> None:
-        """Set a gate of the IDT."""
-        self.poke(self.mfn("idt"), vector, value)
-
-    def _set_free(self, mfn: int, free: bool) -> None:
-        byte = self.physical("frame_bitmap") + mfn // 8
-        if bool(self.memory[byte] >> mfn % 8 & 1) != free:
-            self.memory[byte] ^= 1 << mfn % 8
-            self.write("free_frames", self.read("free_frames") + (1 if free else -1))
-        if free:
-            self._next_free = min(self._next_free, mfn)
 
     def _share(self, address: int, mfn: int) -> None:
         """Make a heap page the domain's, kept by the hypervisor, which writes into it."""
@@ -393,18 +225,3 @@ class Synthetic:
             self.write("domain_list", address)
             self.write("current_vcpu", self.domain(address).vcpu)
         self._last_domain = address
-
-    def _domain_at(self, address: int) -> Domain:
-        return self.domain(address)
-
-
-def descriptor(base: int, limit: int, access: int, flags: int = 0) -> int:
-    """A segment descriptor: 20-bit limit field, access byte (P, DPL, S, type), flags nibble (G, D/B, L, AVL)."""
-    low = (base & 0xFFFF) << 16 | limit & 0xFFFF
-    high = base & 0xFF000000 | flags << 20 | limit & 0xF0000 | access << 8 | base >> 16 & 0xFF
-    return high << 32 | low
-
-
-def gate(selector: int, offset: int, access: int) -> int:
-    """A gate descriptor, of the IDT or a call gate."""
-    return (offset & 0xFFFF0000 | access << 8) << 32 | selector << 16 | offset & 0xFFFF

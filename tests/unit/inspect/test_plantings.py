@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.inspect.plantings import PLANTINGS, Planting, make_world
 
+from tests.unit.inspect.plantings import PLANTINGS, Planting, make_world
 from xengen.inspect.invariants import Rule, check
 
 WITHOUT_PLANTING = {Rule.REGISTERS}  # about the processor's registers: see test_live.py

@@ -1,0 +1,255 @@
+# Where everything of a new domain is: addresses, frames, and how many pages it needs (ABI 1.6, 1.7).
+#
+# Invariants
+#   - The order is the ABI's: kernel, initrd, P2M list, start_info, (xenstore, console), page tables, boot stack, at
+#     least 512 KB of room, up to a multiple of 4 MB. Guests compute addresses from it.
+#   - Every sum is checked: an address that passes the hypervisor's start, or wraps, refuses the image.
+#   - The number of page-table frames and the end of the area depend on each other: it grows until both agree.
+
+        .section .init, "ax"
+
+{# The next item of the area: its address, then past it; to `fail` when the sum wraps. #}
+{% macro item(field, bytes, fail) %}
+        movl    %edi, guest + GUEST_IMAGE_{{ field }}
+        addl    {{ bytes }}, %edi
+        jc      {{ fail }}
+{% endmacro %}
+
+{% set L = labels("layout_compute") %}
+# layout_compute(): all addresses of the new domain.
+#
+# in:    guest, after notes_accept
+# out:   guest; GUEST_IMAGE_error
+# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
+# errs:  each sentence below
+{% call routine("layout_compute") %}
+        btl     $XEN_ELFNOTE_ENTRY, guest + GUEST_IMAGE_notes
+        jc      {{ L("have_entry") }}
+        movl    guest + GUEST_IMAGE_file_start, %eax
+        movl    ELF_HEADER_e_entry(%eax), %eax
+        movl    %eax, guest + GUEST_IMAGE_entry
+{{ L("have_entry") }}:
+        movl    guest + GUEST_IMAGE_virt_base, %ebx
+        movl    %ebx, %edx
+        subl    guest + GUEST_IMAGE_paddr_offset, %edx
+        movl    %edx, guest + GUEST_IMAGE_virt_offset
+        movl    guest + GUEST_IMAGE_pstart, %eax
+        addl    %edx, %eax                      # may wrap: only the result counts
+        addl    guest + GUEST_IMAGE_pend, %edx
+        cmpl    %edx, %eax
+        ja      {{ L("bad_range") }}
+        cmpl    %ebx, %eax
+        jb      {{ L("below_base") }}
+        movl    guest + GUEST_IMAGE_entry, %ecx
+        cmpl    %eax, %ecx
+        jb      {{ L("bad_entry") }}
+        cmpl    %edx, %ecx
+        ja      {{ L("bad_entry") }}
+        movl    %edx, guest + GUEST_IMAGE_virt_kend
+        call    virt_start_choose
+        cmpl    $0, guest + GUEST_IMAGE_error
+        jne     {{ L("done") }}
+        call    pages_choose
+        movl    $MIN_PAGE_TABLE_FRAMES, guest + GUEST_IMAGE_nr_pt_frames
+{{ L("next_try") }}:
+        call    layout_try
+        jc      {{ L("too_large") }}
+        cmpl    guest + GUEST_IMAGE_nr_pt_frames, %eax
+        jbe     {{ L("fits") }}
+        movl    %eax, guest + GUEST_IMAGE_nr_pt_frames
+        jmp     {{ L("next_try") }}
+{{ L("fits") }}:
+        btl     $XEN_ELFNOTE_HYPERCALL_PAGE, guest + GUEST_IMAGE_notes
+        jnc     {{ L("done") }}
+        movl    guest + GUEST_IMAGE_hypercall_page, %eax
+        testl   $PAGE_OFFSET_MASK, %eax
+        jnz     {{ L("bad_hypercall_page") }}
+        cmpl    %ebx, %eax
+        jb      {{ L("bad_hypercall_page") }}
+        cmpl    guest + GUEST_IMAGE_virt_end, %eax
+        jae     {{ L("bad_hypercall_page") }}
+{{ L("done") }}:
+        ret
+{% for name, reason in [
+      ("bad_range", "its segments wrap around the end of the address space"),
+      ("below_base", "a segment is outside of memory: it lies below VIRT_BASE"),
+      ("bad_entry", "its entry is outside of its segments"),
+      ("too_large", "it is outside of memory: the initial area reaches into the hypervisor's part"),
+      ("bad_hypercall_page", "its hypercall page is outside of the initial area")] %}
+{{ L(name) }}:
+{{ refuse(reason) }}
+        ret
+{% endfor %}
+{% endcall %}
+
+{% set L = labels("virt_start_choose") %}
+# virt_start_choose(): where the hypervisor's part begins for this guest.
+#
+# in:    guest
+# out:   GUEST_IMAGE_virt_start; GUEST_IMAGE_error
+# clob:  %eax
+# errs:  a guest that wants it higher than it can be
+{% call routine("virt_start_choose") %}
+        movl    $M2P_ALIAS, guest + GUEST_IMAGE_virt_start
+        btl     $XEN_ELFNOTE_HV_START_LOW, guest + GUEST_IMAGE_notes
+        jnc     {{ L("done") }}
+        movl    $HV_START, guest + GUEST_IMAGE_virt_start
+        movl    guest + GUEST_IMAGE_hv_start_low, %eax
+        addl    $(SUPERPAGE_SIZE - 1), %eax
+        jc      {{ L("too_high") }}
+        andl    $~(SUPERPAGE_SIZE - 1), %eax
+        cmpl    $M2P_ALIAS, %eax
+        jbe     {{ L("done") }}
+{{ L("too_high") }}:
+{{ refuse("its HV_START_LOW is too high") }}
+{{ L("done") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("layout_try") %}
+# layout_try(): the layout for a number of page-table frames.
+#
+# in:    guest
+# out:   %eax = number of page-table frames that this layout needs; carry: it does not fit below virt_start
+# clob:  %ecx, %edi
+# errs:  carry
+{% call routine("layout_try") %}
+        movl    guest + GUEST_IMAGE_virt_kend, %edi
+        addl    $PAGE_OFFSET_MASK, %edi
+        jc      {{ L("too_large") }}
+        andl    $~PAGE_OFFSET_MASK, %edi
+        movl    guest + GUEST_IMAGE_initrd_size, %eax
+        addl    $PAGE_OFFSET_MASK, %eax
+        jc      {{ L("too_large") }}
+        andl    $~PAGE_OFFSET_MASK, %eax
+        cmpl    $0, guest + GUEST_IMAGE_mod_start_pfn
+        je      {{ L("initrd_mapped") }}
+        xorl    %eax, %eax
+{{ L("initrd_mapped") }}:
+{{ item("initrd_virt", "%eax", L("too_large")) }}
+        movl    guest + GUEST_IMAGE_nr_pages, %eax
+        leal    PAGE_OFFSET_MASK(,%eax,4), %eax
+        andl    $~PAGE_OFFSET_MASK, %eax
+{{ item("p2m", "%eax", L("too_large")) }}
+{{ item("start_info", "$PAGE_SIZE", L("too_large")) }}
+        cmpl    $0, guest + GUEST_IMAGE_domain_id
+        je      {{ L("no_ring_pages") }}
+{{ item("store_page", "$PAGE_SIZE", L("too_large")) }}
+{{ item("console_page", "$PAGE_SIZE", L("too_large")) }}
+{{ L("no_ring_pages") }}:
+        movl    guest + GUEST_IMAGE_nr_pt_frames, %eax
+        shll    $PAGE_SHIFT, %eax
+{{ item("page_tables", "%eax", L("too_large")) }}
+{{ item("stack", "$PAGE_SIZE", L("too_large")) }}
+        addl    $PADDING_BYTES, %edi
+        jc      {{ L("too_large") }}
+        addl    $(2 * SUPERPAGE_SIZE - 1), %edi
+        jc      {{ L("too_large") }}
+        andl    $~(2 * SUPERPAGE_SIZE - 1), %edi
+        movl    %edi, guest + GUEST_IMAGE_virt_end
+        cmpl    %edi, guest + GUEST_IMAGE_virt_start
+        jb      {{ L("too_large") }}
+        movl    guest + GUEST_IMAGE_virt_base, %ecx
+        andl    $~(SUPERPAGE_SIZE - 1), %ecx
+        movl    %edi, %eax
+        subl    %ecx, %eax
+        shrl    $L2_SHIFT, %eax
+        addl    $MIN_PAGE_TABLE_FRAMES, %eax    # the L3 and four L2s, and an L1 for each 2 MB
+        clc
+        ret
+{{ L("too_large") }}:
+        stc
+        ret
+{% endcall %}
+
+{% set L = labels("pages_choose") %}
+# pages_choose(): how much memory the domain gets (command line, else a default).
+#
+# in:    guest, option_*
+# out:   GUEST_IMAGE_nr_pages
+# clob:  %eax, %ecx
+# errs:  none; whether there is that much is found out by memory_take
+{% call routine("pages_choose") %}
+        movl    guest + GUEST_IMAGE_domain_id, %ecx
+        testl   %ecx, %ecx
+        jz      {{ L("domain_0") }}
+        call    option_pages
+        jmp     {{ L("done") }}
+{{ L("domain_0") }}:
+        movl    option_dom0_pages, %eax
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    free_frames, %eax
+        subl    $SPARE_FRAMES, %eax
+        jbe     {{ L("nothing_left") }}
+        call    other_domains_leave
+        jmp     {{ L("done") }}
+{{ L("nothing_left") }}:
+        movl    $1, %eax
+{{ L("done") }}:
+        movl    %eax, guest + GUEST_IMAGE_nr_pages
+        ret
+{% endcall %}
+
+{% set L = labels("option_pages") %}
+# option_pages(domain): what the command line gives a domain other than 0.
+#
+# in:    %ecx = domain's number
+# out:   %eax = pages
+# clob:  none
+# errs:  none
+{% call routine("option_pages") %}
+        xorl    %eax, %eax
+        cmpl    $MAX_MODULES, %ecx
+        jae     {{ L("no_own_option") }}
+        movl    option_dom_pages(,%ecx,4), %eax
+{{ L("no_own_option") }}:
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    option_domu_pages, %eax
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    $DEFAULT_DOMU_PAGES, %eax
+{{ L("done") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("other_domains_leave") %}
+# other_domains_leave(pages): what is left for domain 0 when the others have theirs.
+#
+# in:    %eax = pages that there are
+# out:   %eax = pages, 1 at least
+# clob:  %ecx
+# errs:  none
+{% call routine("other_domains_leave") %}
+        pushl   %ebx
+        pushl   %edx
+        movl    $boot_modules + MULTIBOOT_MODULE_size, %ebx
+        movl    %eax, %edx
+        movl    $1, %ecx
+        pushl   %esi
+        movl    $1, %esi                        # module
+{{ L("next_module") }}:
+        cmpl    boot_module_count, %esi
+        jae     {{ L("done") }}
+        movl    MULTIBOOT_MODULE_start(%ebx), %eax
+        call    module_is_elf
+        testl   %eax, %eax
+        jz      {{ L("no_kernel") }}
+        call    option_pages
+        incl    %ecx
+        subl    %eax, %edx
+        ja      {{ L("no_kernel") }}
+        movl    $1, %edx
+        jmp     {{ L("done") }}
+{{ L("no_kernel") }}:
+        addl    $MULTIBOOT_MODULE_size, %ebx
+        incl    %esi
+        jmp     {{ L("next_module") }}
+{{ L("done") }}:
+        movl    %edx, %eax
+        popl    %esi
+        popl    %edx
+        popl    %ebx
+        ret
+{% endcall %}

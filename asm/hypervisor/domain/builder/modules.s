@@ -1,0 +1,140 @@
+# From boot modules to domains: which module is what, in order.
+#
+# Invariants
+#   - The first module is domain 0's kernel; one that is no ELF is the initrd of the domain before it; every further
+#     ELF is one more domain. Numbers are given to modules, accepted or not: a refused kernel's number stays unused.
+#   - A refused module is named in the log with its reason, and the others go on.
+#   - `guest` describes the image at hand, and nothing outlives it.
+
+        .section .init, "ax"
+
+{% set L = labels("domains_build") %}
+# domains_build(): makes a domain of each kernel among the modules.
+#
+# in:    boot_modules, boot_module_count
+# out:   domain_list
+# clob:  none
+# errs:  refused images are logged
+{% call routine("domains_build") %}
+        pushal
+        movl    $boot_modules, %ebx
+        xorl    %edx, %edx                      # the next domain's number
+        movl    boot_module_count, %ecx
+{{ L("next_module") }}:
+        testl   %ecx, %ecx
+        jz      {{ L("done") }}
+        call    guest_begin
+        addl    $MULTIBOOT_MODULE_size, %ebx
+        decl    %ecx
+        jz      {{ L("have_guest") }}
+        movl    MULTIBOOT_MODULE_start(%ebx), %eax
+        call    module_is_elf
+        testl   %eax, %eax
+        jnz     {{ L("have_guest") }}
+        movl    MULTIBOOT_MODULE_start(%ebx), %eax
+        movl    %eax, guest + GUEST_IMAGE_initrd_start
+        movl    MULTIBOOT_MODULE_end(%ebx), %eax
+        subl    MULTIBOOT_MODULE_start(%ebx), %eax
+        movl    %eax, guest + GUEST_IMAGE_initrd_size
+        addl    $MULTIBOOT_MODULE_size, %ebx
+        decl    %ecx
+{{ L("have_guest") }}:
+        call    domain_build
+        incl    %edx
+        jmp     {{ L("next_module") }}
+{{ L("done") }}:
+        popal
+        ret
+{% endcall %}
+
+{% set L = labels("module_is_elf") %}
+# module_is_elf(start): whether a module begins as an ELF file does.
+#
+# in:    %eax = its first byte, %ebx = MULTIBOOT_MODULE
+# out:   %eax = 1 or 0
+# clob:  none
+# errs:  none
+{% call routine("module_is_elf") %}
+        addl    $4, %eax
+        cmpl    MULTIBOOT_MODULE_end(%ebx), %eax
+        ja      {{ L("no") }}
+        cmpl    $ELF_MAGIC, -4(%eax)
+        jne     {{ L("no") }}
+        movl    $1, %eax
+        ret
+{{ L("no") }}:
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
+{% set L = labels("guest_begin") %}
+# guest_begin(module): a new image: where its file and its command line are.
+#
+# in:    %ebx = MULTIBOOT_MODULE, %edx = the domain's number
+# out:   guest
+# clob:  none
+# errs:  none
+# why:   the first word of a module's command line is the file's name; the rest is the guest's
+{% call routine("guest_begin") %}
+        pushal
+        movl    $guest, %edi
+        movl    $GUEST_IMAGE_size, %ecx
+        call    memory_zero
+        movl    %edx, guest + GUEST_IMAGE_domain_id
+        movl    MULTIBOOT_MODULE_start(%ebx), %eax
+        movl    %eax, guest + GUEST_IMAGE_file_start
+        movl    MULTIBOOT_MODULE_end(%ebx), %ecx
+        subl    %eax, %ecx
+        movl    %ecx, guest + GUEST_IMAGE_file_size
+        movl    $no_name, %esi
+        movl    MULTIBOOT_MODULE_cmdline(%ebx), %eax
+        testl   %eax, %eax
+        jz      {{ L("have_name") }}
+        movl    %eax, %esi
+{{ L("have_name") }}:
+        call    word_next
+        movl    $guest_name, %edi
+        movl    $GUEST_NAME_BYTES - 1, %edx
+        cmpl    %edx, %ecx
+        jbe     {{ L("length_ok") }}
+        movl    %edx, %ecx
+{{ L("length_ok") }}:
+        call    memory_copy
+        movb    $0, (%edi,%ecx)
+        addl    %ecx, %esi
+        cmpb    $' ', (%esi)
+        jne     {{ L("rest_found") }}
+        incl    %esi
+{{ L("rest_found") }}:
+        movl    %esi, guest + GUEST_IMAGE_command_line
+        popal
+        ret
+{% endcall %}
+
+{{ text("no_name", "module") }}
+
+{% set L = labels("domain_build") %}
+# domain_build(): everything for one image, step by step, until a step refuses it.
+#
+# in:    guest
+# out:   one more domain in domain_list, or a line in the log
+# clob:  none
+# errs:  GUEST_IMAGE_error of the step that refused it is logged
+{% call routine("domain_build") %}
+        pushal
+{% for step in ["elf_check", "elf_segments_find", "notes_read", "notes_accept", "layout_compute", "memory_take",
+                "domain_make"] %}
+        call    {{ step }}
+        cmpl    $0, guest + GUEST_IMAGE_error
+        jne     {{ L("refused") }}
+{% endfor %}
+        popal
+        ret
+{{ L("refused") }}:
+{{ log("LOG_ERROR", "%s refused: %s\\n", "$guest_name", "guest + GUEST_IMAGE_error") }}
+        popal
+        ret
+{% endcall %}
+
+{{ space("guest", "GUEST_IMAGE_size") }}
+{{ space("guest_name", "GUEST_NAME_BYTES") }}

@@ -1,0 +1,17 @@
+"""All plantings: each breaks one rule of the checker in a consistent memory."""
+
+from __future__ import annotations
+
+from tests.unit.inspect.plantings import descriptors, mappings, records, region, spaces, tables
+from tests.unit.inspect.plantings.base import Expected, Planting, World, make_world
+
+PLANTINGS: tuple[Planting, ...] = (
+    *mappings.PLANTINGS,
+    *tables.PLANTINGS,
+    *records.PLANTINGS,
+    *spaces.PLANTINGS,
+    *descriptors.PLANTINGS,
+    *region.PLANTINGS,
+)
+
+__all__ = ["PLANTINGS", "Expected", "Planting", "World", "make_world"]

@@ -1,0 +1,67 @@
+"""What page tables may not lead to."""
+
+from __future__ import annotations
+
+from tests.unit.inspect.image_memory import L1, L2, L2R, L3, US, VALIDATED, P
+from tests.unit.inspect.plantings.base import Expected, Planting, World
+from xengen.inspect.violation import Rule
+
+
+def _two_roles(world: World) -> Expected:
+    guest = world.one
+    world.machine.link(guest.l2, 9, guest.l3, 0)
+    return Expected(Rule.TWO_ROLES, guest.l3, 1, f"L2 {guest.l2:#x}[9]", "L1 and L3")
+
+
+def _writable_linear(world: World) -> Expected:
+    guest = world.one
+    world.machine.link(guest.l2, 10, guest.l2_reserved, 0)
+    path = f"L3 {guest.l3:#x}[0] -> L2 {guest.l2:#x}[10]"
+    return Expected(Rule.LINEAR_WRITABLE, guest.l2_reserved, 1, path, "leads to an L2")
+
+
+def _foreign_table(world: World) -> Expected:
+    world.machine.link(world.one.l2, 11, world.zero.l1, L1)
+    path = f"L3 {world.one.l3:#x}[0] -> L2 {world.one.l2:#x}[11]"
+    return Expected(Rule.TABLE_TARGET, world.zero.l1, 1, path, "domain 0's")
+
+
+def _stray_table(world: World) -> Expected:
+    target = world.machine.allocate(world.one.address)
+    world.machine.record(target).type = L1 | VALIDATED | 1
+    return Expected(Rule.STRAY_TABLE, target, 1, "", "record says L1")
+
+
+def _linear_circle(world: World) -> Expected:
+    machine, owner = world.machine, world.one.address
+    first, second = machine.allocate(owner), machine.allocate(owner)
+    machine.link(first, 5, second, L2, P | US)
+    machine.link(second, 5, first, L2, P | US)
+    return Expected(Rule.STRAY_TABLE, first, 1, "", "record says L2")
+
+
+def _no_slot_3(world: World) -> Expected:
+    machine, guest = world.machine, world.one
+    l3 = machine.allocate(guest.address)
+    machine.pin(l3, L3)
+    return Expected(Rule.SLOT_3, l3, 1, "", "nothing in slot 3")
+
+
+def _shared_slot_3(world: World) -> Expected:
+    machine, guest = world.machine, world.one
+    l3 = machine.allocate(guest.address)
+    machine.link(l3, 0, guest.l2, L2)
+    machine.link(l3, 3, guest.l2_reserved, L2R)
+    machine.pin(l3, L3)
+    return Expected(Rule.SLOT_3, guest.l2_reserved, 1, "[3]", "slot 3 of 2 L3s")
+
+
+PLANTINGS: tuple[Planting, ...] = (
+    Planting("an L3 that is an L1, too", _two_roles),
+    Planting("an L2 that is a writable L1, too", _writable_linear),
+    Planting("a table of another domain", _foreign_table),
+    Planting("a validated table that nothing leads to", _stray_table),
+    Planting("two L2s that keep each other", _linear_circle),
+    Planting("an L3 without slot 3", _no_slot_3),
+    Planting("an L2 of slot 3 in two L3s", _shared_slot_3),
+)
