@@ -171,6 +171,14 @@ def test_the_tutorial_shows_the_sources_as_they_are() -> None:
         assert any(block in source for source in sources), f"not in any source:\n{textwrap.indent(block, '  ')}"
 
 
+def test_the_tutorial_shows_what_hello_says(boot: Booter) -> None:
+    (_, session), *_ = tutorial_blocks()
+    command, *lines, rest = session.splitlines()
+    assert (command, rest) == ("$ xengen run", "...")
+    said = ended(boot("hello")).splitlines()
+    assert lines == [f"(d0) {line}" for line in said[: len(lines)]]
+
+
 def tutorial_blocks() -> list[tuple[str, str]]:
     """Return the language and the text of each block in docs/guests-tutorial.md."""
     tutorial = (TREE / "docs/guests-tutorial.md").read_text(encoding="utf-8")

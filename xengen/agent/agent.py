@@ -35,8 +35,8 @@ COMMAND_SIZE = sizeof(AgentCommand)
 
 # What snippets may name of the agent's.
 OWN_NAMES = (
-    "agent_code", "agent_code_stack_top", "agent_edge_end", "agent_kernel_done", "agent_pool", "agent_scratch", "agent_shared_info",
-    "agent_user_code", "agent_user_data", "agent_user_stack_top",
+    "agent_code", "agent_code_stack_top", "agent_edge_end", "agent_kernel_done", "agent_pool", "agent_scratch",
+    "agent_shared_info", "agent_user_code", "agent_user_data", "agent_user_stack_top",
 )  # fmt: skip
 
 StructureT = TypeVar("StructureT", bound=Structure)

@@ -26,6 +26,7 @@
         call    modules_read
         call    frames_init
         call    m2p_init
+        call    map_cache_init
         call    clock_init
         call    domains_build
         jmp     first_domain

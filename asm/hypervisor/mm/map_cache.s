@@ -65,6 +65,25 @@
         ret
 {% endcall %}
 
+        .section .init, "ax"
+
+{% set L = labels("map_cache_init") %}
+# map_cache_init(): gives the slots' entries the upper half that they keep.
+#
+# in:    no_execute_high
+# out:   -
+# clob:  %eax, %ecx
+# errs:  none
+{% call routine("map_cache_init") %}
+        movl    no_execute_high, %eax
+        movl    $MAP_CACHE_SLOTS, %ecx
+{{ L("next_slot") }}:
+        movl    %eax, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size - PTE_size + 4(,%ecx,8)
+        decl    %ecx
+        jnz     {{ L("next_slot") }}
+        ret
+{% endcall %}
+
         .data
 {% call object("map_next_slot") %}
         .long   0

@@ -214,8 +214,9 @@ class Synthetic(ImageMemory):
         return (self.entry(*self.region_entry(address)) & ~NX) // PAGE
 
     def _share(self, address: int, mfn: int) -> None:
-        """Make a heap page the domain's, kept by the hypervisor, which writes into it."""
-        self.record(mfn).owner = address
+        """Make a heap page the domain's: no allocation that it could give back, but one reference of the hypervisor's."""
+        record = self.record(mfn)
+        record.owner, record.count = address, 0
         self.take(mfn, WRITABLE)
 
     def _append(self, address: int) -> None:

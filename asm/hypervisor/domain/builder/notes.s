@@ -4,7 +4,8 @@
 #   - The order of search is the ABI's: PT_NOTE segments, SHT_NOTE sections, __xen_guest; the first that has a Xen note
 #     (or is there) wins.
 #   - GUEST_IMAGE_notes has bit N set when note N was given. Texts are addresses in the file and end with NUL inside it.
-#   - Notes that are damaged end the reading of their piece of the file; those before them count.
+#   - A note whose descriptor runs past its piece of the file ends the reading of that piece, but what is there of it
+#     counts: GRUB's images end in such a note, and it is the one that says PAE.
 
         .section .init, "ax"
 
@@ -112,8 +113,6 @@
         movl    NOTE_HEADER_type(%esi), %edi
         cmpl    %edx, %eax
         ja      {{ L("done") }}
-        cmpl    %edx, %ecx
-        ja      {{ L("done") }}
         leal    3(%eax), %ebx                   # the name, padded
         andl    $~3, %ebx
         cmpl    %edx, %ebx
@@ -122,8 +121,7 @@
         pushl   %esi
         leal    NOTE_HEADER_name(%esi,%ebx), %esi       # the descriptor
         popl    %ebx
-        cmpl    %edx, %ecx
-        ja      {{ L("done") }}
+        call    descriptor_clamp
         cmpl    $4, %eax
         jne     {{ L("not_xen") }}
         cmpl    $XEN_NOTE_NAME, NOTE_HEADER_name(%ebx)
@@ -140,6 +138,29 @@
 {{ L("done") }}:
         popl    %ecx
         popl    %ebx
+        ret
+{% endcall %}
+
+{% set L = labels("descriptor_clamp") %}
+# descriptor_clamp(descriptor, size, left): what there is of a descriptor.
+#
+# in:    %esi = descriptor, %ecx = its size, %edx = bytes that are left of the piece
+# out:   %ecx = bytes of it that are in the file
+# clob:  none
+# errs:  none
+{% call routine("descriptor_clamp") %}
+        cmpl    %edx, %ecx
+        jbe     {{ L("all_there") }}
+        pushl   %eax
+        movl    guest + GUEST_IMAGE_file_start, %eax
+        addl    guest + GUEST_IMAGE_file_size, %eax
+        subl    %esi, %eax
+        cmpl    %eax, %ecx
+        jbe     {{ L("in_the_file") }}
+        movl    %eax, %ecx
+{{ L("in_the_file") }}:
+        popl    %eax
+{{ L("all_there") }}:
         ret
 {% endcall %}
 
@@ -171,7 +192,13 @@
 {{ L("is_text") }}:
         testl   %ecx, %ecx
         jz      {{ L("unknown") }}
-        cmpb    $0, -1(%esi,%ecx)
+        pushl   %eax
+        pushl   %edi
+        movl    %esi, %edi
+        xorl    %eax, %eax
+        repne scasb
+        popl    %edi
+        popl    %eax
         jne     {{ L("unknown") }}
         movl    %esi, guest(%eax)
 {{ L("kept") }}:
