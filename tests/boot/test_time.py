@@ -126,10 +126,10 @@ def test_the_tsc_is_found_to_count_nanoseconds_when_it_does(boot: Booter) -> Non
     assert tsc_khz(boot("hello", icount=True)) == pytest.approx(1_000_000, rel=5e-6)
 
 
-def test_a_busy_host_does_not_disturb_the_measurement(boot: Booter) -> None:
-    # Whatever interrupts a trial makes it longer, so the shortest of several is within the timer's own precision.
-    frequencies = [tsc_khz(boot("hello")) for _ in range(2)]
-    assert frequencies[0] == pytest.approx(frequencies[1], rel=2e-3)
+def test_machines_that_disturb_each_other_measure_the_same_frequency(boot: Booter) -> None:
+    machines = [boot("hello") for _ in range(4)]
+    frequencies = [tsc_khz(machine) for machine in machines]
+    assert max(frequencies) == pytest.approx(min(frequencies), rel=5e-4)
 
 
 @pytest.mark.parametrize("icount", [True, False], ids=["icount", "host time"])

@@ -291,12 +291,16 @@ class Agent:
 
     def _run(self, verb: str, area: str, text: str, registers: Mapping[str, int]) -> Outcome:
         code = self._snippets.assemble(text, self.address(area))
-        self.space.write_linear(self.address(area), code)
         order = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp")
         unknown = set(registers) - set(order)
         if unknown:
             raise ValueError(f"{', '.join(sorted(unknown))} cannot be set: only {', '.join(order)} can")
-        return self.do(Command(_VALUES[verb], tuple(registers.get(name, 0) for name in order)))
+        # The guest itself puts the code in place: QEMU keeps what it translated until the guest writes there.
+        install = Command(_VALUES["AGENT_COPY"], (0, 0, len(code), 0, self.put_bytes(code), self.address(area)))
+        run = Command(_VALUES[verb], tuple(registers.get(name, 0) for name in order))
+        installed, outcome = self.do_all((install, run))
+        completed(installed, "putting a snippet in place")
+        return outcome
 
     def _outcome(self, record: AgentCommand) -> Outcome:
         if record.status == 0:

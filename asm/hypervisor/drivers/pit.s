@@ -4,7 +4,8 @@
 #
 # Invariants
 #   - Whatever goes wrong with a measurement (an interruption by firmware, by an emulator's host) makes it longer, since
-#     it begins before the counter is started and ends after it was seen to have ended. So the shortest of a few counts.
+#     it begins before the counter is started and ends after it was seen to have ended. So the shortest one counts, and
+#     there are more until one agrees with it to PIT_AGREEMENT: two that were disturbed hardly do.
 #   - The port is polled only for the last PIT_MARGIN ticks: a port access costs an emulator as much as a thousand
 #     instructions, and under -icount shift=0 an instruction is a nanosecond.
 
@@ -12,7 +13,8 @@
 
         .set    PIT_SPAN, 11932                 # ticks of PIT_FREQUENCY: 10.00015 ms
         .set    PIT_MARGIN, 64                  # ticks: 54 microseconds
-        .set    PIT_TRIALS, 3
+        .set    PIT_TRIALS, 20                  # at the most
+        .set    PIT_AGREEMENT, 13               # to 2^-13: 1.2 microseconds
         .set    PIT_SPIN, 512                   # rounds of waiting between two looks at the counter
         .set    PIT_LONGEST_WAIT, 0x400000      # looks, after which there seems to be no timer
         .set    PIT_2_ONE_SHOT, 0xb0            # command: channel 2, low byte then high byte, mode 0, binary
@@ -33,16 +35,24 @@
 # errs:  no timer: panic
 {% call routine("tsc_calibrate") %}
         pushal
-        movl    $-1, %ebx                       # the shortest measurement so far
+        call    tsc_measure
+        movl    %eax, %ebx                      # the shortest so far
         movl    $PIT_TRIALS, %esi
 {{ L("next_trial") }}:
         call    tsc_measure
-        cmpl    %ebx, %eax
-        jae     {{ L("not_shorter") }}
+        movl    %eax, %edx
+        subl    %ebx, %edx
+        jns     {{ L("not_shorter") }}
         movl    %eax, %ebx
+        negl    %edx
 {{ L("not_shorter") }}:
+        movl    %ebx, %ecx
+        shrl    $PIT_AGREEMENT, %ecx
+        cmpl    %ecx, %edx
+        jbe     {{ L("agreed") }}
         decl    %esi
         jnz     {{ L("next_trial") }}
+{{ L("agreed") }}:
         movl    $PIT_FREQUENCY, %eax            # frequency in Hz = TSC ticks * PIT_FREQUENCY / PIT_SPAN, in 64 bits
         mull    %ebx
         movl    $PIT_SPAN, %ebx

@@ -76,7 +76,7 @@
 # in:    %eax = FRAME that the caller holds a reference to, %edx = FRAME_TYPE_*
 # out:   %eax = 0 or an error
 # clob:  none
-# errs:  -EINVAL (it is of another type, or just being validated), or what the validation says
+# errs:  -EINVAL (it is of another type, just being validated, or its count is full), or what the validation says
 # calls: *_validate
 # depth: 5
 # why:   the circle goes down one level each time: L3, L2, L2 by a linear entry, L1, writable
@@ -90,7 +90,11 @@
         cmpl    %edx, %ecx
         jne     {{ L("another_type") }}
 {{ L("again") }}:
-        incl    FRAME_type(%eax)
+        movl    FRAME_type(%eax), %ecx
+        incl    %ecx
+        testl   $FRAME_COUNT_MASK, %ecx
+        jz      {{ L("another_type") }}         # counted as often as can be
+        movl    %ecx, FRAME_type(%eax)
         popl    %ecx
         xorl    %eax, %eax
         ret

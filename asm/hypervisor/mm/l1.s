@@ -39,9 +39,9 @@
         testb   $PTE_RW, %al
         jz      {{ L("readable") }}
         movl    FRAME_type(%ecx), %eax
-        andl    $~FRAME_COUNT_MASK, %eax
-        cmpl    $(FRAME_TYPE_WRITABLE | FRAME_VALIDATED), %eax
-        jne     {{ L("make_writable") }}
+        subl    $(FRAME_TYPE_WRITABLE | FRAME_VALIDATED), %eax
+        cmpl    $FRAME_COUNT_MASK, %eax
+        jae     {{ L("make_writable") }}        # of another type, or counted as often as can be
         incl    FRAME_type(%ecx)
 {{ L("readable") }}:
         incl    FRAME_count(%ecx)

@@ -66,10 +66,14 @@
         jg      {{ L("chain") }}
         cmpl    $0, FRAME_link(%ecx)
         jl      {{ L("chain") }}
+        movl    %ecx, %eax
+        movl    FRAME_type(%ecx), %edx
+        andl    $FRAME_TYPE_MASK, %edx
+        call    type_get
+        testl   %eax, %eax
+        jnz     {{ L("drop") }}
         decl    FRAME_link(%esi)
         incl    FRAME_link(%ecx)
-        incl    FRAME_type(%ecx)
-        xorl    %eax, %eax
         jmp     {{ L("done") }}
 {{ L("linear_self") }}:
         call    frame_put                       # the table's own entry holds nothing
