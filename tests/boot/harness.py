@@ -11,6 +11,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ class GuestMaker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made: dict[tuple[str, str], Path] = {}
+        self._numbers = count()
 
     def __call__(self, source: str, *, like: str = "hello") -> Path:
         """Return the ELF file of a guest whose only file is `source`, laid out as the guest `like` is.
@@ -78,7 +80,7 @@ class GuestMaker:
         BuildError when it cannot be built.
         """
         if (source, like) not in self._made:
-            self._made[source, like] = self._make(source, like, f"snippet{len(self._made)}")
+            self._made[source, like] = self._make(source, like, f"snippet{next(self._numbers)}")
         return self._made[source, like]
 
     def _make(self, source: str, like: str, name: str) -> Path:

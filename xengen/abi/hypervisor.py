@@ -112,6 +112,7 @@ class Vcpu(LittleEndianStructure):
         ("gdt_frames", c_uint32 * 14),
         ("ldt_base", c_uint32),
         ("ldt_entries", c_uint32),
+        ("old_table", c_uint32),
         ("debugreg", c_uint32 * 8),
         ("frame", EntryFrame),
         ("traps", TrapInfo * 256),
@@ -122,8 +123,9 @@ class GuestImage(LittleEndianStructure):
     """What the domain builder has learned of one kernel image, and where it puts what.
 
     file_*, initrd_start, command_line and first_byte are physical addresses (the builder runs with physical memory
-    mapped one to one), as are the texts of the notes; pstart and pend are pseudo-physical; the others that name a
-    place are the guest's virtual addresses. `error` is 0, or the address of a text that says why it is refused.
+    mapped one to one); pstart and pend are pseudo-physical; the others that name a
+    place are the guest's virtual addresses. `error` is 0, or the address of a format that says why it is refused;
+    `error_pages` are the numbers that it may show. texts_used: bytes of guest_texts that hold texts of its notes.
     """
 
     _pack_ = 4
@@ -134,6 +136,8 @@ class GuestImage(LittleEndianStructure):
         ("initrd_start", c_uint32),
         ("initrd_size", c_uint32),
         ("error", c_uint32),
+        ("error_pages", c_uint32 * 2),
+        ("texts_used", c_uint32),
         ("notes", c_uint32),
         ("legacy", c_uint32),
         ("entry", c_uint32),
@@ -241,6 +245,13 @@ class IretFrame(LittleEndianStructure):
     ]
 
 
+class Continuation(LittleEndianStructure):
+    """The hypercall that a guest is made to repeat: its number and its first two arguments (ABI 3.5)."""
+
+    _pack_ = 4
+    _fields_ = [("number", c_uint32), ("ebx", c_uint32), ("ecx", c_uint32)]
+
+
 class Option(LittleEndianStructure):
     """One option of the hypervisor's command line: its name with the `=`, and the routine that takes the value."""
 
@@ -285,6 +296,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("IRET_FRAME", "iret_frame", IretFrame, OURS),
     Declaration("LEGACY_KEY", "legacy_key", LegacyKey, OURS),
     Declaration("FEATURE_NAME", "feature_name", FeatureName, OURS),
+    Declaration("CONTINUATION", "continuation", Continuation, OURS),
     Declaration("TIME_SCALE", "time_scale", TimeScale, OURS),
 )
 
@@ -340,7 +352,8 @@ CONSTANTS: tuple[Constant, ...] = (
         FRAME_ALLOCATED=1 << 31,
         FRAME_TYPE_NONE=0 << 28, FRAME_TYPE_L1=1 << 28, FRAME_TYPE_L2=2 << 28, FRAME_TYPE_L3=3 << 28,
         FRAME_TYPE_SEGMENTS=4 << 28, FRAME_TYPE_WRITABLE=5 << 28, FRAME_TYPE_L2_RESERVED=6 << 28,
-        FRAME_TYPE_MASK=0xF << 28, FRAME_VALIDATED=1 << 27, FRAME_PINNED=1 << 26, FRAME_COUNT_MASK=(1 << 26) - 1,
+        FRAME_TYPE_MASK=0xF << 28, FRAME_VALIDATED=1 << 27, FRAME_PINNED=1 << 26, FRAME_PARTIAL=1 << 25,
+        FRAME_UNDO=1 << 24, FRAME_COUNT_MASK=(1 << 24) - 1,
     ),
     *_group(
         "domain flags",
@@ -349,6 +362,7 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "domain builder",
         XEN_NOTE_NAME=0x006E6558, LEGACY_NAME_BYTES=12, START_INFO_MAGIC_BYTES=32, GUEST_NAME_BYTES=64,
+        GUEST_TEXTS_BYTES=1024, XEN_NOTE_SEEN=31, MAX_PROGRAM_HEADERS=1024,
         MAX_SHARED_VCPUS=32, MIN_PAGE_TABLE_FRAMES=5, DEFAULT_DOMU_PAGES=8192, VGA_TEXT_MODE=3,
     ),
     *_group("ends of the machine", EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, DEBUG_PORT=0xE9),
@@ -368,6 +382,10 @@ CONSTANTS: tuple[Constant, ...] = (
         "sizes",
         STACK_BYTES=8192, DOUBLE_FAULT_STACK_BYTES=2048, MAX_RANGES=64, MAX_MODULES=32, COMMAND_LINE_BYTES=1024,
         HEAP_CLASSES=8, HEAP_SMALLEST=32, PADDING_BYTES=0x80000, SPARE_FRAMES=256,
+    ),
+    *_group(
+        "work in one stretch, in L1 entries handled",
+        WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=64, WORK_UNBOUNDED=0x7FFFFFFF,
     ),
     *_group("version", XENGEN_MAJOR=4, XENGEN_MINOR=2),
 )

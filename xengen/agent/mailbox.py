@@ -145,7 +145,9 @@ class Mailbox:
         for end in domain_ends(self.machine.transcript.hypervisor):
             if end.domain == self.domain:
                 how = "died" if end.died else "shut down"
-                raise DomainDied(f"domain {self.domain} {how}: {end.reason}", self.machine.report())
+                report = self.machine.report()
+                self.machine.resume()  # the report stopped it, and the other domains have not ended
+                raise DomainDied(f"domain {self.domain} {how}: {end.reason}", report)
 
     def _space(self, record: AgentMailbox) -> Space:
         first = self._symbols.segments[0]

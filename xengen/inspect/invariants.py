@@ -49,6 +49,8 @@ CHECKS: tuple[Check, ...] = (
     tables.targets,
     tables.bits,
     tables.slot_3,
+    tables.linear_chains,
+    tables.linear_balances,
     tables.writable_linear,
     tables.writable_tables,
     tables.hypervisor_frames,

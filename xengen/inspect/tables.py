@@ -108,6 +108,25 @@ def writable_linear(survey: Survey) -> Iterator[Violation]:
         yield _violation(survey, Rule.LINEAR_WRITABLE, 2, links, row, "a writable entry leads to an L2")
 
 
+def linear_chains(survey: Survey) -> Iterator[Violation]:
+    """An L2 that another L2 leads to does not lead to further ones: so L2s never keep each other for ever."""
+    links = survey.tables.linear
+    for row in np.flatnonzero(np.isin(links.parent, links.child)):
+        yield _violation(survey, Rule.LINEAR_CHAIN, 2, links, row, "an L2 that another L2 leads to leads to this one")
+
+
+def linear_balances(survey: Survey) -> Iterator[Violation]:
+    """FRAME_link of an L2 in use is how many linear entries lead to it, less how many it has to others."""
+    links, count = survey.tables.linear, len(survey.records)
+    balance = np.bincount(links.child, minlength=count) - np.bincount(links.parent, minlength=count)
+    recorded = survey.records["link"].astype(np.int32)
+    for mfn in np.concatenate((survey.tables.l2, survey.tables.l2_reserved)):
+        if recorded[mfn] != balance[mfn]:
+            detail = f"its FRAME_link is {recorded[mfn]}, but its balance of linear entries is {balance[mfn]}"
+            path = survey.tables.path_to(int(mfn))
+            yield Violation(Rule.LINEAR_BALANCE, detail, int(mfn), survey.domain_of(int(mfn)), path)
+
+
 def writable_tables(survey: Survey) -> Iterator[Violation]:
     """No page table and no descriptor page is mapped writable."""
     entries = survey.tables.entries

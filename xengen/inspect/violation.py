@@ -31,6 +31,8 @@ class Rule(StrEnum):
     TABLE_TARGET = "table-target"  # a table leads to tables of the same domain
     TABLE_BITS = "table-bits"  # no entry has a bit that a guest may not set
     SLOT_3 = "slot-3"  # each L3 has an L2 in slot 3 that no other L3 has
+    LINEAR_CHAIN = "linear-chain"  # an L2 that another L2 leads to leads to no other itself
+    LINEAR_BALANCE = "linear-balance"  # FRAME_link of an L2 is how often it is led to, or minus how often it leads
     LINEAR_WRITABLE = "linear-writable"  # an L2 is never a writable L1
     WRITABLE_TABLE = "writable-table"  # no table or descriptor frame is mapped writable
     HYPERVISOR_FRAME = "hypervisor-frame"  # no frame of the hypervisor's is mapped

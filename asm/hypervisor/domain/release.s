@@ -83,6 +83,12 @@
         call    frame_record
         cmpl    %ebx, FRAME_owner(%eax)
         jne     {{ L("not_its_own") }}
+        testl   $FRAME_PARTIAL, FRAME_type(%eax)
+        jz      {{ L("not_partial") }}
+        incl    FRAME_count(%eax)
+        call    type_put
+        call    frame_put
+{{ L("not_partial") }}:
         testl   $FRAME_PINNED, FRAME_type(%eax)
         jz      {{ L("not_pinned") }}
         andl    $~FRAME_PINNED, FRAME_type(%eax)
@@ -126,6 +132,7 @@
         movl    DOMAIN_next(%ebx), %eax
         movl    %eax, DOMAIN_next(%edx)
         movl    DOMAIN_shared_info_mfn(%ebx), %eax
+        movl    $INVALID_M2P_ENTRY, M2P(,%eax,4)
         call    frame_record
         movl    $0, FRAME_owner(%eax)
         movl    $0, FRAME_type(%eax)

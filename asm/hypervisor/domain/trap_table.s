@@ -29,7 +29,7 @@
 #
 # in:    %ebx = table, or 0 to clear all handlers; %ebp = current vcpu
 # out:   %eax = 0 or an error
-# clob:  %ecx, %edx, %esi, %edi
+# clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EFAULT; the entries before the bad address are installed
 {% call routine("do_set_trap_table") %}
         testl   %ebx, %ebx
@@ -64,10 +64,9 @@
 {{ L("done") }}:
         ret
 {{ L("continue_later") }}:
-        movl    %esi, {{ guest_frame("ebx") }}  # the guest makes the call again, for the rest of the list
-        subl    $HYPERCALL_INSTRUCTION_BYTES, {{ guest_frame("eip") }}
+        movl    %esi, %ebx                      # the rest of the list
         movl    $HYPERCALL_set_trap_table, %eax
-        ret
+        jmp     hypercall_continue
 {% endcall %}
 
 # do_set_callbacks(event_cs, event_eip, failsafe_cs, failsafe_eip): where upcalls go, the old form.

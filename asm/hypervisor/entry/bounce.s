@@ -112,7 +112,7 @@
 #
 # in:    %esp = ENTRY_FRAME of the current vcpu; %ds, %es as they may be
 # out:   does not return
-# errs:  no failsafe callback: the domain is crashed
+# errs:  no failsafe callback, or one that cannot be entered itself: the domain is crashed
 # why:   the frame has the selectors that failed; the guest goes on with null ones, so it cannot fault again at once
 {% call routine("deliver_failsafe") %}
         movl    $HV_DS, %eax
@@ -120,8 +120,15 @@
         movl    %eax, %es
         movl    %esp, %esi
         movl    current_vcpu, %ebp
-        cmpl    $0, VCPU_failsafe_eip(%ebp)
-        je      {{ L("no_failsafe") }}
+        movl    VCPU_failsafe_eip(%ebp), %eax
+        testl   %eax, %eax
+        jz      {{ L("no_failsafe") }}
+        cmpl    %eax, ENTRY_FRAME_eip(%esi)
+        jne     {{ L("can_try") }}
+        movl    VCPU_failsafe_cs(%ebp), %eax
+        cmpl    %eax, ENTRY_FRAME_cs(%esi)
+        je      {{ L("no_failsafe") }}          # it was the failsafe callback that could not be entered
+{{ L("can_try") }}:
         movl    ENTRY_FRAME_ds(%esi), %eax
         movl    %eax, bounce_frame + BOUNCE_FRAME_ds
         movl    ENTRY_FRAME_es(%esi), %eax
@@ -150,7 +157,7 @@
         jmp     exit_to_guest
 {% endcall %}
 
-{{ text("reason_no_failsafe", "its segments cannot be reloaded, and it has no failsafe callback") }}
+{{ text("reason_no_failsafe", "its segments cannot be reloaded, and it has no failsafe callback that can be entered") }}
 
         .data
 {% for name in ["bounce_target", "bounce_frame_sp", "bounce_frame_ss"] %}

@@ -72,8 +72,7 @@ exception_stub_{{ vector }}:
         jz      {{ L("look_for_fixup") }}
         movl    %cr2, %eax
         call    exception_in_ldt
-        testl   %eax, %eax
-        jnz     {{ L("look_for_fixup") }}
+        jc      {{ L("look_for_fixup") }}
         jmp     {{ L("resume") }}
 {{ L("ours") }}:
         jmp     panic_exception
@@ -154,8 +153,7 @@ exception_stub_{{ vector }}:
 {% call routine("exception_page_fault") %}
         movl    %cr2, %eax
         call    exception_in_ldt
-        testl   %eax, %eax
-        jz      {{ L("again") }}
+        jnc     {{ L("again") }}
         movl    %eax, VCPU_cr2(%ebp)
         movl    VCPU_info(%ebp), %edi
         movl    %eax, VCPU_INFO_arch_cr2(%edi)
@@ -173,9 +171,10 @@ exception_stub_{{ vector }}:
 # exception_in_ldt(address): if a descriptor of the guest's LDT was wanted, takes its page (ldt.s).
 #
 # in:    %eax = %cr2; %ebp = current vcpu
-# out:   %eax = 0: the instruction can be tried again; else the address that the guest is told
+# out:   carry clear: the instruction can be tried again; carry set: %eax = the address that the guest is told
 # clob:  none
-# errs:  none
+# errs:  carry
+# why:   every value of %eax is an address that a guest may fault at, 0 too
 {% call routine("exception_in_ldt") %}
         pushl   %edx
         movl    %eax, %edx
@@ -185,6 +184,7 @@ exception_stub_{{ vector }}:
         jae     {{ L("elsewhere") }}
         jmp     ldt_fault
 {{ L("elsewhere") }}:
+        stc
         ret
 {% endcall %}
 

@@ -59,15 +59,15 @@
         call    bounce
         jmp     exit_to_guest
 
-# %esp: as the faulting instruction found it; registers: the guest's
-{{ L("bad_es") }}:
-        subl    $ENTRY_FRAME_es, %esp           # back to the whole frame; popal left the registers in place below
-        jmp     {{ L("failsafe") }}
-{{ L("bad_ds") }}:
-        subl    $ENTRY_FRAME_ds, %esp
-        jmp     {{ L("failsafe") }}
+# %esp: as the faulting instruction found it; registers: the guest's. What was below %esp has been overwritten by the
+# frame of the fault itself, so the lower part of the ENTRY_FRAME is made again.
 {{ L("bad_iret") }}:
-        subl    $ENTRY_FRAME_eip, %esp
-{{ L("failsafe") }}:
+        pushl   $0                              # error code
+        pushl   $EXCEPTION_VECTORS              # the vector: none of the guest's
+        pushl   %ds
+{{ L("bad_ds") }}:
+        pushl   %es
+{{ L("bad_es") }}:
+        pushal
         jmp     deliver_failsafe
 {% endcall %}

@@ -70,8 +70,14 @@
         movl    %ebp, %eax
         movl    current_vcpu, %ebp
         call    *%eax
+        cmpl    $-ERESTART, %eax
+        je      {{ L("restart") }}
+{{ L("have_result") }}:
         movl    %eax, ENTRY_FRAME_eax(%esp)
         jmp     exit_to_guest
+{{ L("restart") }}:
+        call    hypercall_restart
+        jmp     {{ L("have_result") }}
 {% endcall %}
 
 {% for call in hypercalls if call.entry and call.entry.name == "FULL" %}

@@ -4,8 +4,9 @@
 #   - Handlers are called as from full_hypercall: arguments in registers, %ebp = current vcpu. They never take arguments
 #     from guest_frame, which describes the multicall itself.
 #   - Each entry's result is stored before the next entry is read; an entry that fails does not stop the list.
-#   - The list ends early when its domain must give the processor away (the guest makes the call again, for the rest)
-#     and at an iret, whose frame replaces the multicall's.
+#   - The list ends early at an iret, whose frame replaces the multicall's; and when its domain must give the processor
+#     away, or a stretch of work is done (work.s): then the guest makes the call again, for the rest. An entry that is
+#     itself to be continued gets its new arguments in the list.
 #   - A multicall inside of a multicall is -EINVAL.
 
         .text
@@ -24,6 +25,7 @@
         cmpl    $0, VCPU_in_multicall(%ebp)
         jne     {{ L("nested") }}
         movl    $1, VCPU_in_multicall(%ebp)
+        movl    $0, work_done
         pushl   %ecx                            # entries that remain
         pushl   %ebx                            # the next one
         jmp     {{ L("any_left") }}
@@ -43,6 +45,8 @@
         call    *multicall_table(,%eax,4)
         cmpl    $HYPERCALL_iret, VCPU_last_hypercall(%ebp)
         je      {{ L("returned") }}
+        cmpl    $-ERESTART, %eax
+        je      {{ L("restart_entry") }}
 {{ L("have_result") }}:
         movl    (%esp), %ebx
         {{ user("movl %eax, MULTICALL_ENTRY_result(%ebx)", fail=L("bad_list")) }}
@@ -50,11 +54,20 @@
         decl    4(%esp)
         cmpl    $0, reschedule
         jne     {{ L("give_way") }}
+        addl    $WORK_OF_A_CALL, work_done
+        cmpl    $WORK_PIECE, work_done
+        jg      {{ L("give_way") }}
 {{ L("any_left") }}:
         cmpl    $0, 4(%esp)
         jne     {{ L("next_entry") }}
         xorl    %eax, %eax
         jmp     {{ L("returned") }}
+{{ L("restart_entry") }}:
+        movl    (%esp), %eax
+        movl    continuation + CONTINUATION_ebx, %ecx
+        {{ user("movl %ecx, MULTICALL_ENTRY_args + 0(%eax)", fail=L("bad_list")) }}
+        movl    continuation + CONTINUATION_ecx, %ecx
+        {{ user("movl %ecx, MULTICALL_ENTRY_args + 4(%eax)", fail=L("bad_list")) }}
 {{ L("bad_number") }}:
         movl    $-ENOSYS, %eax
         jmp     {{ L("have_result") }}
@@ -66,11 +79,9 @@
         movl    4(%esp), %ecx
         testl   %ecx, %ecx
         jz      {{ L("returned") }}
-        movl    %ecx, {{ guest_frame("ecx") }}
         movl    (%esp), %ebx
-        movl    %ebx, {{ guest_frame("ebx") }}
-        subl    $HYPERCALL_INSTRUCTION_BYTES, {{ guest_frame("eip") }}
         movl    $HYPERCALL_multicall, %eax
+        call    hypercall_continue
 {{ L("returned") }}:
         movl    $0, VCPU_in_multicall(%ebp)
         addl    $8, %esp

@@ -186,10 +186,11 @@
 # segments_devalidate(frame): a descriptor page holds nothing.
 #
 # in:    %eax = FRAME
-# out:   -
+# out:   no carry: complete
 # clob:  none
 # errs:  none
 {% call routine("segments_devalidate") %}
+        clc
         ret
 {% endcall %}
 

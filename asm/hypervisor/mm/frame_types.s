@@ -7,6 +7,8 @@
 #     the types exclude each other, so no frame is a table and writable at once.
 #   - A table type is FRAME_VALIDATED exactly while all references of its entries are held. They are taken when the
 #     type's count leaves 0, entry by entry, and all given back if one fails; and dropped when it is 0 again.
+#   - Large tables are validated and dropped in pieces (work.s). In between the frame is FRAME_PARTIAL: the entries
+#     below the number that stands in place of the count hold their references. Only who goes on gets its type then.
 #   - Before a frame gets another type, translations from its former use are flushed (tlb.s). FRAME_link is the epoch in
 #     which the type's count fell to 0; while a table is in use it is the table's balance of linear entries (l2.s).
 
@@ -76,8 +78,8 @@
 # in:    %eax = FRAME that the caller holds a reference to, %edx = FRAME_TYPE_*
 # out:   %eax = 0 or an error
 # clob:  none
-# errs:  -EINVAL (it is of another type, just being validated, or its count is full), or what the validation says
-# calls: *_validate
+# errs:  -EINVAL (it is of another type, just being validated, or its count is full), -ERESTART (partly validated: to be
+#        asked for again), or what the validation says
 # depth: 5
 # why:   the circle goes down one level each time: L3, L2, L2 by a linear entry, L1, writable
 {% call routine("type_get") %}
@@ -88,20 +90,36 @@
         andl    $(FRAME_TYPE_MASK | FRAME_VALIDATED), %ecx
         subl    $FRAME_VALIDATED, %ecx
         cmpl    %edx, %ecx
-        jne     {{ L("another_type") }}
+        jne     {{ L("not_valid") }}
 {{ L("again") }}:
         movl    FRAME_type(%eax), %ecx
         incl    %ecx
         testl   $FRAME_COUNT_MASK, %ecx
-        jz      {{ L("another_type") }}         # counted as often as can be
+        jz      {{ L("refused") }}              # counted as often as can be
         movl    %ecx, FRAME_type(%eax)
         popl    %ecx
         xorl    %eax, %eax
         ret
-{{ L("another_type") }}:
+{{ L("not_valid") }}:
+        movl    FRAME_type(%eax), %ecx
+        andl    $(FRAME_TYPE_MASK | FRAME_PARTIAL), %ecx
+        subl    $FRAME_PARTIAL, %ecx
+        cmpl    %edx, %ecx
+        je      {{ L("partial") }}
+{{ L("refused") }}:
         popl    %ecx
         movl    $-EINVAL, %eax
         ret
+{{ L("partial") }}:                             # it goes on where it stopped
+        movl    FRAME_type(%eax), %ecx
+        andl    $FRAME_UNDO, %ecx
+        movl    %ecx, partial_undo
+        movl    FRAME_type(%eax), %ecx
+        andl    $FRAME_COUNT_MASK, %ecx
+        movl    %ecx, partial_index
+        decl    FRAME_count(%eax)               # the reference of being partial; the caller has one, too
+        popl    %ecx
+        jmp     type_validate
 {{ L("first") }}:
         leal    FRAME_VALIDATED(%edx), %ecx
         cmpl    FRAME_type(%eax), %ecx          # writable once more: nothing to look at
@@ -111,54 +129,147 @@
         jne     {{ L("not_in_tlb") }}
         call    tlb_flush
 {{ L("not_in_tlb") }}:
+        movl    $0, FRAME_link(%eax)            # in a table: its balance of linear entries (l2.s)
+        movl    $0, partial_index
+        movl    $0, partial_undo
+        popl    %ecx
+        jmp     type_validate
+{% endcall %}
+
+{% set L = labels("type_validate") %}
+# type_validate(frame, type): the first reference to a type: validation, or what is left of it.
+#
+# in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index = where to begin, partial_undo = whether it is being undone
+# out:   %eax = 0 or an error; the type is set accordingly
+# clob:  none
+# errs:  as type_get
+# calls: *_validate
+# depth: 5
+# why:   while it is being validated the frame has the type, a count of 1, and nobody else can get it
+{% call routine("type_validate") %}
+        pushl   %ecx
         leal    1(%edx), %ecx
         movl    %ecx, FRAME_type(%eax)
-        movl    $0, FRAME_link(%eax)            # in a table: its balance of linear entries (l2.s)
         pushl   %eax
         movl    %edx, %ecx
         shrl    $28, %ecx
         call    *type_validators(,%ecx,4)
         popl    %ecx                            # the frame
         testl   %eax, %eax
-        jnz     {{ L("invalid") }}
+        jnz     {{ L("not_valid") }}
         orl     $FRAME_VALIDATED, FRAME_type(%ecx)
         popl    %ecx
         ret
+{{ L("not_valid") }}:
+        xchgl   %eax, %ecx
+        cmpl    $-ERESTART, %ecx
+        jne     {{ L("invalid") }}
+        call    type_partial_set
+        jmp     {{ L("done") }}
 {{ L("invalid") }}:
-        movl    $0, FRAME_type(%ecx)
+        movl    $0, FRAME_type(%eax)
         pushl   tlb_epoch
-        popl    FRAME_link(%ecx)
+        popl    FRAME_link(%eax)
+{{ L("done") }}:
+        movl    %ecx, %eax
         popl    %ecx
         ret
 {% endcall %}
 
+{% set L = labels("type_partial_set") %}
+# type_partial_set(frame, type): entries below partial_index hold references, the others do not: keeps that.
+#
+# in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index, partial_undo = FRAME_UNDO or 0
+# out:   -
+# clob:  none
+# errs:  none
+# why:   a partial frame has a reference of its own: it cannot be freed with its entries' references unaccounted for
+{% call routine("type_partial_set") %}
+        cmpl    $0, partial_index
+        je      {{ L("nothing_held") }}
+        pushl   %ecx
+        leal    FRAME_PARTIAL(%edx), %ecx
+        orl     partial_undo, %ecx
+        orl     partial_index, %ecx
+        movl    %ecx, FRAME_type(%eax)
+        incl    FRAME_count(%eax)
+        popl    %ecx
+        ret
+{{ L("nothing_held") }}:
+        movl    $0, FRAME_type(%eax)
+        pushl   tlb_epoch
+        popl    FRAME_link(%eax)
+        ret
+{% endcall %}
+
 {% set L = labels("type_put") %}
-# type_put(frame): gives back a reference to the type; the last one of a table drops what its entries hold.
+# type_put(frame): gives back a reference to the type; what is left of a large table is remembered for later.
 #
 # in:    %eax = FRAME
 # out:   -
 # clob:  none
 # errs:  a count that is 0 already is a panic (debug builds)
+# depth: 5
+# why:   as type_get. Only a call that may be restarted (work.s) can leave a table half dropped, and it comes back to
+#        it (old_table_finish) before anything else happens
+{% call routine("type_put") %}
+        call    type_drop
+        jc      old_table_remember
+        ret
+{% endcall %}
+
+{% set L = labels("type_drop") %}
+# type_drop(frame): gives back a reference to the type, or goes on dropping what a partial table holds.
+#
+# in:    %eax = FRAME that the caller holds a reference to
+# out:   carry: the table is only partly dropped
+# clob:  none
+# errs:  a count that is 0 already is a panic (debug builds)
 # calls: *_devalidate
 # depth: 5
 # why:   as type_get
-{% call routine("type_put") %}
-{{ assert("testl $FRAME_COUNT_MASK, FRAME_type(%eax)", "jnz", "type_put: no reference is held") }}
+{% call routine("type_drop") %}
+{{ assert("testl $FRAME_COUNT_MASK, FRAME_type(%eax)", "jnz", "type_drop: no reference is held") }}
         pushl   %ecx
-        decl    FRAME_type(%eax)
+        pushl   %edx
         movl    FRAME_type(%eax), %ecx
+        testl   $FRAME_PARTIAL, %ecx
+        jnz     {{ L("partial") }}
+        decl    FRAME_type(%eax)
+        decl    %ecx
         testl   $FRAME_COUNT_MASK, %ecx
-        jnz     {{ L("still_used") }}
+        jnz     {{ L("done") }}
+        movl    $PTES_PER_TABLE, partial_index
+{{ L("drop") }}:
+        movl    %ecx, %edx
+        andl    $FRAME_TYPE_MASK, %edx
         shrl    $28, %ecx
         cmpl    $(FRAME_TYPE_WRITABLE >> 28), %ecx
         je      {{ L("unused") }}
         movl    $0, FRAME_type(%eax)
         call    *type_devalidators(,%ecx,4)
+        jc      {{ L("stopped") }}
 {{ L("unused") }}:
         pushl   tlb_epoch
         popl    FRAME_link(%eax)
-{{ L("still_used") }}:
+{{ L("done") }}:
+        popl    %edx
         popl    %ecx
+        clc
+        ret
+{{ L("partial") }}:
+        decl    FRAME_count(%eax)
+        pushl   %ecx
+        andl    $FRAME_COUNT_MASK, %ecx
+        movl    %ecx, partial_index
+        popl    %ecx
+        jmp     {{ L("drop") }}
+{{ L("stopped") }}:
+        movl    $0, partial_undo
+        call    type_partial_set
+        popl    %edx
+        popl    %ecx
+        stc
         ret
 {% endcall %}
 
@@ -187,10 +298,11 @@
 # none_devalidate(frame): nothing to drop.
 #
 # in:    %eax = FRAME
-# out:   -
+# out:   no carry: complete
 # clob:  none
 # errs:  none
 {% call routine("none_devalidate") %}
+        clc
         ret
 {% endcall %}
 
@@ -206,3 +318,10 @@
         .long   {{ kind if kind != "writable" else "none" }}_devalidate
 {% endfor %}
 {% endcall %}
+
+        .data
+{% for name in ["partial_index", "partial_undo"] %}
+{% call object(name) %}
+        .long   0
+{% endcall %}
+{% endfor %}

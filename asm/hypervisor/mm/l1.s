@@ -157,7 +157,7 @@
 {% endcall %}
 
 {% set L = labels("l1_validate") %}
-# l1_validate(frame): takes the references of all 512 entries, or none.
+# l1_validate(frame): takes the references of all 512 entries, or none; always in one piece.
 #
 # in:    %eax = FRAME
 # out:   %eax = 0 or an error
@@ -171,6 +171,7 @@
         movl    FRAME_owner(%eax), %edi
         call    frame_address
         movl    %eax, %esi
+        subl    $PTES_PER_TABLE, work_left
         xorl    %ecx, %ecx
 {{ L("next_entry") }}:
         movl    (%esi,%ecx,8), %eax
@@ -209,7 +210,7 @@
 # l1_devalidate(frame): drops the references of all entries.
 #
 # in:    %eax = FRAME
-# out:   -
+# out:   no carry: complete
 # clob:  none
 # errs:  none
 {% call routine("l1_devalidate") %}
@@ -219,6 +220,7 @@
         pushl   %esi
         call    frame_address
         movl    %eax, %esi
+        subl    $PTES_PER_TABLE, work_left
         xorl    %ecx, %ecx
 {{ L("next_entry") }}:
         movl    (%esi,%ecx,8), %eax
@@ -231,6 +233,7 @@
         popl    %edx
         popl    %ecx
         popl    %eax
+        clc
         ret
 {% endcall %}
 

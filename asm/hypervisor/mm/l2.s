@@ -94,14 +94,15 @@
         ret
 {% endcall %}
 
-{% set L = labels("l2_entry_put") %}
-# l2_entry_put(entry, table): drops the references that an L2 entry held.
+{% set L = labels("l2_entry_drop") %}
+# l2_entry_drop(entry, table): drops the references that an L2 entry held.
 #
 # in:    %eax = low half of the entry; %esi = FRAME of the table
-# out:   -
-# clob:  %eax
+# out:   carry: the target, an L2 by a linear entry, is only partly dropped: the entry still holds it, and %eax = its
+#        FRAME
+# clob:  none
 # errs:  none
-{% call routine("l2_entry_put") %}
+{% call routine("l2_entry_drop") %}
         testb   $PTE_P, %al
         jz      {{ L("nothing") }}
         shrl    $PAGE_SHIFT, %eax
@@ -111,16 +112,21 @@
         je      {{ L("nothing") }}
         pushl   %ecx
         movl    FRAME_type(%eax), %ecx
-        andl    $FRAME_TYPE_MASK, %ecx
+        andl    $(FRAME_TYPE_MASK | FRAME_PARTIAL), %ecx
         cmpl    $FRAME_TYPE_L1, %ecx
-        je      {{ L("an_l1") }}
+        je      {{ L("balance_ok") }}
+        testl   $FRAME_PARTIAL, %ecx
+        jnz     {{ L("balance_ok") }}           # a linear entry that was begun with
         decl    FRAME_link(%eax)                # a linear entry
         incl    FRAME_link(%esi)
-{{ L("an_l1") }}:
+{{ L("balance_ok") }}:
         popl    %ecx
-        call    type_put
+        call    type_drop
+        jc      {{ L("partly") }}
         call    frame_put
 {{ L("nothing") }}:
+        clc
+{{ L("partly") }}:
         ret
 {% endcall %}
 
@@ -148,10 +154,10 @@
 {% set L = labels("l2_validate") %}
 # l2_validate(frame): takes the references of the guest's entries, or none; then fills in the hypervisor's.
 #
-# in:    %eax = FRAME of type L2 or L2_RESERVED
-# out:   %eax = 0 or an error
+# in:    %eax = FRAME of type L2 or L2_RESERVED; partial_index, partial_undo
+# out:   %eax = 0 or an error; partial_index, partial_undo for -ERESTART
 # clob:  none
-# errs:  what l2_entry_get says of the first entry that is no good
+# errs:  what l2_entry_get says of the first entry that is no good; -ERESTART: the work allowed is done
 {% call routine("l2_validate") %}
         pushl   %ebx
         pushl   %ecx
@@ -161,8 +167,13 @@
         movl    %eax, %esi
         movl    FRAME_owner(%esi), %edi
         call    l2_guest_entries
-        xorl    %ebx, %ebx
+        movl    partial_index, %ebx
+        movl    $-EINVAL, %eax
+        cmpl    $0, partial_undo
+        jne     {{ L("undo") }}
 {{ L("next_entry") }}:
+        cmpl    $0, work_left
+        jle     {{ L("stop") }}
         movl    %esi, %eax
         call    frame_address
         movl    4(%eax,%ebx,8), %edx
@@ -170,6 +181,7 @@
         call    l2_entry_get
         testl   %eax, %eax
         jnz     {{ L("undo") }}
+        decl    work_left
         incl    %ebx
         cmpl    %ecx, %ebx
         jb      {{ L("next_entry") }}
@@ -186,36 +198,74 @@
         ret
 {{ L("undo") }}:                                # entries below %ebx hold references; %eax = the error
         movl    %eax, %edx
-        movl    %ebx, %ecx
+        movl    %ebx, partial_index
+        movl    $FRAME_UNDO, %ebx
         call    l2_entries_drop
         movl    %edx, %eax
+        jnc     {{ L("done") }}
+        movl    %ebx, partial_undo
+        movl    $-ERESTART, %eax
+        jmp     {{ L("done") }}
+{{ L("stop") }}:
+        movl    %ebx, partial_index
+        movl    $0, partial_undo
+        movl    $-ERESTART, %eax
         jmp     {{ L("done") }}
 {% endcall %}
 
-{% set L = labels("l2_entries_drop") %}
-# l2_entries_drop(table, count): drops the references of the first entries.
+{% set L = labels("l2_entry_put") %}
+# l2_entry_put(entry, table): as l2_entry_drop, for an entry that is gone from the table already.
 #
-# in:    %esi = FRAME, %ecx = count
+# in:    %eax = low half of the former entry; %esi = FRAME of the table
 # out:   -
-# clob:  %eax, %ecx
-# errs:  none
-{% call routine("l2_entries_drop") %}
-{{ L("next_entry") }}:
-        decl    %ecx
-        js      {{ L("done") }}
-        movl    %esi, %eax
-        call    frame_address
-        movl    (%eax,%ecx,8), %eax
-        call    l2_entry_put
-        jmp     {{ L("next_entry") }}
+# clob:  %eax
+# errs:  none: a target that is only partly dropped is remembered (old_table_finish)
+{% call routine("l2_entry_put") %}
+        call    l2_entry_drop
+        jnc     {{ L("done") }}
+        call    old_table_remember
+        call    frame_put
 {{ L("done") }}:
         ret
 {% endcall %}
 
-# l2_devalidate(frame): drops the references of the guest's entries.
+{% set L = labels("l2_entries_drop") %}
+# l2_entries_drop(table): drops the references of the entries below partial_index, from the last one down.
 #
-# in:    %eax = FRAME whose type word is 0 by now, %ecx = its type before, >> 28
-# out:   -
+# in:    %esi = FRAME; partial_index
+# out:   carry: the work allowed is done; partial_index says what is left
+# clob:  %eax, %ecx
+# errs:  none
+{% call routine("l2_entries_drop") %}
+        movl    partial_index, %ecx
+{{ L("next_entry") }}:
+        testl   %ecx, %ecx
+        jz      {{ L("all_dropped") }}
+        cmpl    $0, work_left
+        jle     {{ L("stop") }}
+        movl    %esi, %eax
+        call    frame_address
+        movl    -PTE_size(%eax,%ecx,8), %eax
+        call    l2_entry_drop
+        jc      {{ L("stop") }}
+        decl    work_left
+        decl    %ecx
+        jmp     {{ L("next_entry") }}
+{{ L("all_dropped") }}:
+        movl    %ecx, partial_index
+        clc
+        ret
+{{ L("stop") }}:
+        movl    %ecx, partial_index
+        stc
+        ret
+{% endcall %}
+
+{% set L = labels("l2_devalidate") %}
+# l2_devalidate(frame): drops the references of the guest's entries below partial_index.
+#
+# in:    %eax = FRAME whose type word is 0 by now, %edx = its type before; partial_index
+# out:   carry: the work allowed is done; partial_index says what is left
 # clob:  none
 # errs:  none
 {% call routine("l2_devalidate") %}
@@ -223,9 +273,12 @@
         pushl   %ecx
         pushl   %esi
         movl    %eax, %esi
-        shll    $28, %ecx
-        movl    %ecx, FRAME_type(%esi)          # for l2_guest_entries
+        movl    %edx, FRAME_type(%esi)          # for l2_guest_entries
         call    l2_guest_entries
+        cmpl    partial_index, %ecx
+        jae     {{ L("index_ok") }}
+        movl    %ecx, partial_index
+{{ L("index_ok") }}:
         call    l2_entries_drop
         movl    $0, FRAME_type(%esi)
         popl    %esi

@@ -64,32 +64,35 @@
         ret
 {% endcall %}
 
-{% set L = labels("l3_entry_put") %}
-# l3_entry_put(entry): drops the references that an L3 entry held.
+{% set L = labels("l3_entry_drop") %}
+# l3_entry_drop(entry): drops the references that an L3 entry held.
 #
 # in:    %eax = low half of the entry
-# out:   -
-# clob:  %eax
+# out:   carry: the L2 is only partly dropped: the entry still holds it; %eax = its FRAME then
+# clob:  none
 # errs:  none
-{% call routine("l3_entry_put") %}
+{% call routine("l3_entry_drop") %}
         testb   $PTE_P, %al
         jz      {{ L("nothing") }}
         shrl    $PAGE_SHIFT, %eax
         shll    $4, %eax
         addl    $FRAME_TABLE, %eax
-        call    type_put
+        call    type_drop
+        jc      {{ L("partly") }}
         call    frame_put
 {{ L("nothing") }}:
+        clc
+{{ L("partly") }}:
         ret
 {% endcall %}
 
 {% set L = labels("l3_validate") %}
 # l3_validate(frame): takes the references of the four entries, or none.
 #
-# in:    %eax = FRAME
-# out:   %eax = 0 or an error
+# in:    %eax = FRAME; partial_index, partial_undo
+# out:   %eax = 0 or an error; partial_index, partial_undo for -ERESTART
 # clob:  none
-# errs:  -EINVAL (slot 3 is empty), or what l3_entry_get says
+# errs:  -EINVAL (slot 3 is empty), -ERESTART (the work allowed is done), or what l3_entry_get says
 {% call routine("l3_validate") %}
         pushl   %ecx
         pushl   %edx
@@ -97,10 +100,15 @@
         pushl   %edi
         movl    %eax, %esi
         movl    FRAME_owner(%esi), %edi
+        movl    partial_index, %ecx
+        movl    $-EINVAL, %eax
+        cmpl    $0, partial_undo
+        jne     {{ L("undo") }}
+        movl    %esi, %eax
         call    frame_address
         testb   $PTE_P, 3 * PTE_size(%eax)
-        jz      {{ L("no_slot_3") }}
-        xorl    %ecx, %ecx
+        movl    $-EINVAL, %eax
+        jz      {{ L("undo") }}
 {{ L("next_entry") }}:
         movl    %esi, %eax
         call    frame_address
@@ -108,7 +116,7 @@
         movl    (%eax,%ecx,8), %eax
         call    l3_entry_get
         testl   %eax, %eax
-        jnz     {{ L("undo") }}
+        jnz     {{ L("stop") }}
         incl    %ecx
         cmpl    $4, %ecx
         jb      {{ L("next_entry") }}
@@ -120,48 +128,77 @@
         popl    %edx
         popl    %ecx
         ret
-{{ L("no_slot_3") }}:
-        movl    $-EINVAL, %eax
+{{ L("stop") }}:
+        cmpl    $-ERESTART, %eax
+        jne     {{ L("undo") }}
+        movl    %ecx, partial_index
+        movl    $0, partial_undo
         jmp     {{ L("done") }}
 {{ L("undo") }}:                                # slots below %ecx hold references; %eax = the error
         movl    %eax, %edx
+        movl    %ecx, partial_index
         call    l3_entries_drop
         movl    %edx, %eax
+        jnc     {{ L("done") }}
+        movl    $FRAME_UNDO, partial_undo
+        movl    $-ERESTART, %eax
         jmp     {{ L("done") }}
 {% endcall %}
 
 {% set L = labels("l3_entries_drop") %}
-# l3_entries_drop(table, count): drops the references of the first slots.
+# l3_entries_drop(table): drops the references of the slots below partial_index, from the last one down.
 #
-# in:    %esi = FRAME, %ecx = count
-# out:   -
+# in:    %esi = FRAME; partial_index
+# out:   carry: the work allowed is done; partial_index says what is left
 # clob:  %eax, %ecx
 # errs:  none
 {% call routine("l3_entries_drop") %}
+        movl    partial_index, %ecx
 {{ L("next_entry") }}:
-        decl    %ecx
-        js      {{ L("done") }}
+        testl   %ecx, %ecx
+        jz      {{ L("all_dropped") }}
         movl    %esi, %eax
         call    frame_address
-        movl    (%eax,%ecx,8), %eax
-        call    l3_entry_put
+        movl    -PTE_size(%eax,%ecx,8), %eax
+        call    l3_entry_drop
+        jc      {{ L("stop") }}
+        decl    %ecx
         jmp     {{ L("next_entry") }}
-{{ L("done") }}:
+{{ L("all_dropped") }}:
+        movl    %ecx, partial_index
+        clc
+        ret
+{{ L("stop") }}:
+        movl    %ecx, partial_index
+        stc
         ret
 {% endcall %}
 
-# l3_devalidate(frame): drops the references of the four slots.
+{% set L = labels("l3_devalidate") %}
+# l3_devalidate(frame): drops the references of the slots below partial_index; begins by taking the linear-table
+# entries away.
 #
-# in:    %eax = FRAME
-# out:   -
+# in:    %eax = FRAME; partial_index
+# out:   carry: the work allowed is done; partial_index says what is left
 # clob:  none
 # errs:  none
+# why:   a linear entry of another L2 may keep the L2 of slot 3, and could show what the other slots' frames become
 {% call routine("l3_devalidate") %}
         pushl   %eax
         pushl   %ecx
         pushl   %esi
         movl    %eax, %esi
-        movl    $4, %ecx
+        cmpl    $4, partial_index
+        jbe     {{ L("begun") }}
+        movl    $4, partial_index
+        call    frame_address
+        movl    3 * PTE_size(%eax), %eax
+        shrl    $PAGE_SHIFT, %eax
+        call    map_frame
+{% for slot in range(4) %}
+        movl    $0, (LINEAR_TABLES_L2 + {{ slot }}) * PTE_size(%eax)
+{% endfor %}
+{{ L("begun") }}:
         call    l3_entries_drop
         popl    %esi
         popl    %ecx
@@ -239,7 +276,11 @@
         call    l3_linear_fill
         call    l3_in_use_renew
         popl    %eax
-        call    l3_entry_put
+        call    l3_entry_drop
+        jnc     {{ L("dropped") }}
+        call    old_table_remember
+        call    frame_put
+{{ L("dropped") }}:
         xorl    %eax, %eax
 {{ L("refused") }}:
         ret
@@ -311,9 +352,9 @@
 # base_pointer_set(vcpu, mfn): gives the current vcpu another L3.
 #
 # in:    %ebp = current vcpu, %eax = mfn
-# out:   %eax = 0 or -EINVAL; the old base pointer stays then
+# out:   %eax = 0 or an error; the old base pointer stays then
 # clob:  none
-# errs:  -EINVAL
+# errs:  -EINVAL; -ERESTART: to be asked for again (only where work_left has a bound)
 {% call routine("base_pointer_set") %}
         pushl   %ecx
         pushl   %edx
@@ -341,8 +382,15 @@
         popl    %ecx
         ret
 {{ L("drop") }}:
-        movl    %ecx, %eax
+        xchgl   %eax, %ecx
         call    frame_put
+        cmpl    $-ERESTART, %ecx
+        jne     {{ L("bad") }}
+        popl    %eax
+        movl    %ecx, %eax
+        popl    %edx
+        popl    %ecx
+        ret
 {{ L("bad") }}:
         popl    %eax
         movl    $-EINVAL, %eax

@@ -34,7 +34,7 @@
         leal    -1(,%edx,8), %eax
         orl     $(LDT_WINDOW << 16) & 0xffffffff, %eax
         movl    %eax, gdt_reserved - GDT_RESERVED_OFFSET + HV_LDT
-        movl    $(LDT_WINDOW & 0xff000000 | 0x8200 | LDT_WINDOW >> 16 & 0xff), %eax
+        movl    $((LDT_WINDOW & 0xff000000) | 0x8200 | (LDT_WINDOW >> 16 & 0xff)), %eax
         movl    %eax, gdt_reserved - GDT_RESERVED_OFFSET + HV_LDT + 4
         movl    $HV_LDT, %eax
 {{ L("load") }}:
@@ -84,9 +84,9 @@
 # ldt_fault(address): a page fault at an address of the LDT window: takes the page, if it can be one.
 #
 # in:    %eax = address; %ebp = current vcpu
-# out:   %eax = 0: the access can be made again; else the guest's own address of that place
+# out:   carry clear: the access can be made again; carry set: %eax = the guest's own address of that place
 # clob:  none
-# errs:  not 0: beyond the LDT, not mapped by the guest, or not a descriptor page
+# errs:  carry: beyond the LDT, not mapped by the guest, or not a descriptor page
 {% call routine("ldt_fault") %}
         pushl   %ebx
         pushl   %ecx
@@ -119,10 +119,11 @@
         movl    %ecx, LDT_PAGES * PTE_size(%edx,%ebx,8)
         movl    $0, LDT_PAGES * PTE_size + 4(%edx,%ebx,8)
         popl    %eax
-        xorl    %eax, %eax
+        clc
         jmp     {{ L("done") }}
 {{ L("not_mapped") }}:
         popl    %eax
+        stc
 {{ L("done") }}:
         popl    %edx
         popl    %ecx

@@ -21,16 +21,13 @@
         call    mmu_owners_set
         testl   %eax, %eax
         jnz     {{ L("bad_domain") }}
-        movl    %edx, mmu_done_address
-        movl    $0, mmu_done
-        btrl    $31, %ecx
-        jc      {{ L("continued") }}
-{{ L("start") }}:
-        movl    %ebx, mmu_list
-        movl    %ecx, mmu_left
-        xorl    %eax, %eax
+        call    mmu_list_begin
+        testl   %eax, %eax
+        jnz     {{ L("stop") }}
         jmp     {{ L("any_left") }}
 {{ L("next_request") }}:
+        cmpl    $0, work_left
+        jle     {{ L("pause") }}
         movl    mmu_list, %edi
         cmpl    $HV_PRIVATE_START - MMU_UPDATE_size, %edi
         ja      {{ L("bad_list") }}
@@ -44,25 +41,78 @@
         addl    $MMU_UPDATE_size, mmu_list
         incl    mmu_done
         decl    mmu_left
+        subl    $WORK_OF_A_REQUEST, work_left
 {{ L("any_left") }}:
         cmpl    $0, mmu_left
         jne     {{ L("next_request") }}
 {{ L("stop") }}:
-        jmp     mmu_done_store
+        movl    $HYPERCALL_mmu_update, %ecx
+        jmp     mmu_list_end
+{{ L("pause") }}:
+        movl    $-ERESTART, %eax
+        jmp     {{ L("stop") }}
 {{ L("bad_list") }}:
         movl    $-EFAULT, %eax
         jmp     {{ L("stop") }}
-{{ L("continued") }}:
+{{ L("bad_domain") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("mmu_list_begin") %}
+# mmu_list_begin(list, count, done): the beginning that mmu_update and mmuext_op have in common.
+#
+# in:    %ebx = list, %ecx = count (bit 31: continued), %edx = where the number done goes, or 0; %ebp = current vcpu
+# out:   %eax = 0, or -ERESTART: no request can be handled in this piece
+# clob:  %ecx, %esi, %edi
+# errs:  -ERESTART
+# why:   a call that goes on counts from what it has told the guest so far
+{% call routine("mmu_list_begin") %}
+        movl    %edx, mmu_done_address
+        movl    $0, mmu_done
+        btrl    $31, %ecx
+        movl    %ebx, mmu_list
+        movl    %ecx, mmu_left
+        jnc     {{ L("work") }}
         testl   %edx, %edx
-        jz      {{ L("start") }}
+        jz      {{ L("work") }}
         movl    %edx, %esi
-        pushl   %ecx
         movl    $mmu_done, %edi
         movl    $4, %ecx
         call    copy_from_guest
+{{ L("work") }}:
+        jmp     work_begin
+{% endcall %}
+
+{% set L = labels("mmu_list_end") %}
+# mmu_list_end(result, number): the end that mmu_update and mmuext_op have in common.
+#
+# in:    %eax = result so far, -ERESTART: there is more to do; %ecx = number of the call; %ebp = current vcpu
+# out:   %eax = what the handler returns
+# clob:  %ebx, %ecx, %edx, %esi, %edi
+# errs:  -EFAULT: the number done cannot be stored
+# why:   a table that is half dropped must be dropped before the guest goes on: then the call continues, even at its end
+{% call routine("mmu_list_end") %}
+        call    work_end
+        testl   %eax, %eax
+        jnz     {{ L("told") }}
+        cmpl    $0, VCPU_old_table(%ebp)
+        je      {{ L("told") }}
+        movl    $-ERESTART, %eax
+{{ L("told") }}:
+        cmpl    $-ERESTART, %eax
+        jne     mmu_done_store
+        pushl   %ecx
+        xorl    %eax, %eax
+        call    mmu_done_store
         popl    %ecx
-        jmp     {{ L("start") }}
-{{ L("bad_domain") }}:
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    %ecx, %eax
+        movl    mmu_list, %ebx
+        movl    mmu_left, %ecx
+        orl     $MMU_UPDATE_PREEMPTED, %ecx
+        jmp     hypercall_continue
+{{ L("done") }}:
         ret
 {% endcall %}
 
@@ -121,6 +171,8 @@
         movl    FRAME_type(%esi), %edx
         testl   $FRAME_COUNT_MASK, %edx
         jz      mmu_store_plain
+        testl   $FRAME_VALIDATED, %edx
+        jz      {{ L("bad_frame") }}            # half validated: nothing is known of its entries
         shrl    $28, %edx
         jmp     *mmu_stores(,%edx,4)
 {{ L("keep_accessed_dirty") }}:

@@ -22,15 +22,15 @@
         call    mmu_owners_set
         testl   %eax, %eax
         jnz     {{ L("bad_domain") }}
-        movl    %edx, mmu_done_address
-        movl    $0, mmu_done
-        andl    $0x7fffffff, %ecx
-        movl    %ebx, mmu_list
-        movl    %ecx, mmu_left
+        call    mmu_list_begin
+        testl   %eax, %eax
+        jnz     {{ L("stop") }}
 {{ L("any_left") }}:
         xorl    %eax, %eax
         cmpl    $0, mmu_left
         je      {{ L("stop") }}
+        cmpl    $0, work_left
+        jle     {{ L("pause") }}
         movl    mmu_list, %edi
         cmpl    $HV_PRIVATE_START - MMUEXT_OP_size, %edi
         ja      {{ L("bad_list") }}
@@ -45,14 +45,19 @@
         addl    $MMUEXT_OP_size, mmu_list
         incl    mmu_done
         decl    mmu_left
+        subl    $WORK_OF_A_REQUEST, work_left
         jmp     {{ L("any_left") }}
+{{ L("pause") }}:
+        movl    $-ERESTART, %eax
+        jmp     {{ L("stop") }}
 {{ L("bad_list") }}:
         movl    $-EFAULT, %eax
         jmp     {{ L("stop") }}
 {{ L("unknown") }}:
         movl    $-ENOSYS, %eax
 {{ L("stop") }}:
-        jmp     mmu_done_store
+        movl    $HYPERCALL_mmuext_op, %ecx
+        jmp     mmu_list_end
 {{ L("bad_domain") }}:
         ret
 {% endcall %}
@@ -161,9 +166,9 @@
 # mmuext_new_baseptr(mfn): another L3 for the current vcpu.
 #
 # in:    %ebx = mfn; %ebp = current vcpu
-# out:   %eax = 0 or -EINVAL
+# out:   %eax = 0 or an error
 # clob:  none
-# errs:  -EINVAL
+# errs:  -EINVAL, -ERESTART
 {% call routine("mmuext_new_baseptr") %}
         movl    %ebx, %eax
         jmp     base_pointer_set
@@ -284,6 +289,7 @@
         movl    %eax, %edi
         movl    $PAGE_SIZE, %ecx
         call    memory_zero
+        subl    $WORK_OF_A_PAGE, work_left
         movl    %esi, %eax
         call    type_put
         call    frame_put
@@ -319,6 +325,7 @@
         movl    %eax, %esi
         movl    $PAGE_SIZE, %ecx
         call    memory_copy
+        subl    $WORK_OF_A_PAGE, work_left
         popl    %eax
         call    type_put
         call    frame_put

@@ -23,6 +23,7 @@ from tests.unit.inspect.image_memory import (
     RW,
     SEGMENTS,
     TABLE,
+    US,
     VALIDATED,
     WRITABLE,
     A,
@@ -121,6 +122,13 @@ class Synthetic(ImageMemory):
         self.poke(table, index, mfn * PAGE | flags)
         self.take(mfn, kind)
 
+    def link_linear(self, table: int, index: int, mfn: int, kind: int) -> None:
+        """Set a linear entry of an L2 to another one."""
+        self.link(table, index, mfn, kind, P | US | A)
+        for l2, change in ((mfn, 1), (table, -1)):
+            record = self.record(l2)
+            record.link = (record.link + change) & 0xFFFFFFFF
+
     # Domains.
 
     def add_domain(self, number: int, pages: int = 8, virt_start: int = ABI["HV_START"], flags: int = 0) -> Guest:
@@ -214,7 +222,7 @@ class Synthetic(ImageMemory):
         return (self.entry(*self.region_entry(address)) & ~NX) // PAGE
 
     def _share(self, address: int, mfn: int) -> None:
-        """Make a heap page the domain's: no allocation that it could give back, but one reference of the hypervisor's."""
+        """Make a heap page the domain's: it has no allocation to give back, but one reference of the hypervisor's."""
         record = self.record(mfn)
         record.owner, record.count = address, 0
         self.take(mfn, WRITABLE)

@@ -17,12 +17,12 @@ def _linear_self(world: World) -> None:
 
 
 def _linear_to_slot_3(world: World) -> None:
-    world.machine.link(world.one.l2, 21, world.one.l2_reserved, L2R, P | US)
+    world.machine.link_linear(world.one.l2, 21, world.one.l2_reserved, L2R)
 
 
 def _linear_keeps_an_l2(world: World) -> None:
     l2 = world.machine.allocate(world.one.address)
-    world.machine.link(world.one.l2, 22, l2, L2, P | US)
+    world.machine.link_linear(world.one.l2, 22, l2, L2)
 
 
 def _table_read_only(world: World) -> None:

@@ -3,7 +3,8 @@
 # Invariants
 #   - Texts of notes are looked at by prefix, as the ABI says; a note that is absent is the empty text.
 #   - A feature that the guest requires (`!name`) must be one that we can provide; what it merely supports is its own
-#     business.
+#     business. What it requires it supports, too; SUPPORTED_FEATURES adds to that.
+#   - writable_page_tables counts as provided: Linux requires it, and means what vm_assist gives it.
 
         .section .init, "ax"
 
@@ -12,7 +13,7 @@
 #
 # in:    guest, after notes_read
 # out:   GUEST_IMAGE_error; GUEST_IMAGE_extended_cr3
-# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
+# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  each sentence below
 {% call routine("notes_accept") %}
 {% for field in ["loader", "guest_os", "xen_version", "pae_mode", "features"] %}
@@ -45,14 +46,15 @@
         call    pae_accept
         testl   %eax, %eax
         jz      {{ L("bad_pae") }}
+        call    features_accept
         cmpl    $0, guest + GUEST_IMAGE_domain_id
-        jne     {{ L("features") }}
+        jne     {{ L("done") }}
         btl     $XEN_ELFNOTE_SUPPORTED_FEATURES, guest + GUEST_IMAGE_notes
-        jnc     {{ L("features") }}
+        jnc     {{ L("done") }}
         testl   $1 << XENFEAT_dom0, guest + GUEST_IMAGE_supported_features
         jz      {{ L("no_dom0") }}
-{{ L("features") }}:
-        jmp     features_accept
+{{ L("done") }}:
+        ret
 {% for name, reason in [
       ("bad_loader", "it is neither for the generic loader nor Linux"),
       ("bad_version", "it is not for the interface xen-3.0"),
@@ -90,7 +92,7 @@
         jmp     {{ L("look_for_bimodal") }}
 {{ L("legacy") }}:
         movl    $word_extended, %edi
-        call    string_starts
+        call    string_equal
         testl   %eax, %eax
         jnz     {{ L("extended") }}
         movl    $word_yes, %edi
@@ -102,11 +104,11 @@
 {% endcall %}
 
 {% set L = labels("features_accept") %}
-# features_accept(): the features that the guest requires.
+# features_accept(): the features that the guest supports, and those that it requires.
 #
 # in:    guest
-# out:   GUEST_IMAGE_error
-# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
+# out:   GUEST_IMAGE_supported_features: with those that are named; GUEST_IMAGE_error
+# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  a required one that is not known, or not to be had
 {% call routine("features_accept") %}
         movl    guest + GUEST_IMAGE_features, %esi
@@ -121,17 +123,29 @@
         incl    %edx
         jmp     {{ L("next_character") }}
 {{ L("have_end") }}:
+        xorl    %ebp, %ebp                      # features that will do
         cmpb    $'!', (%esi)
-        jne     {{ L("feature_ok") }}
+        jne     {{ L("supported") }}
         incl    %esi
+        movl    $(1 << XENFEAT_writable_page_tables | 1 << XENFEAT_pae_pgdir_above_4gb), %ebp
+        cmpl    $0, guest + GUEST_IMAGE_domain_id
+        jne     {{ L("find") }}
+        orl     $1 << XENFEAT_dom0, %ebp
+        jmp     {{ L("find") }}
+{{ L("supported") }}:
+        decl    %ebp                            # all of them
+{{ L("find") }}:
         movl    %edx, %ecx
         subl    %esi, %ecx
         call    feature_find
-        cmpl    $XENFEAT_pae_pgdir_above_4gb, %eax
-        je      {{ L("feature_ok") }}
-        cmpl    $XENFEAT_dom0, %eax
-        jne     {{ L("not_to_be_had") }}
-        cmpl    $0, guest + GUEST_IMAGE_domain_id
+        testl   %eax, %eax
+        js      {{ L("unknown") }}
+        btsl    %eax, guest + GUEST_IMAGE_supported_features
+        btl     %eax, %ebp
+        jc      {{ L("feature_ok") }}
+        jmp     {{ L("not_to_be_had") }}
+{{ L("unknown") }}:
+        cmpl    $-1, %ebp
         jne     {{ L("not_to_be_had") }}
 {{ L("feature_ok") }}:
         movl    %edx, %esi
@@ -178,7 +192,6 @@
         ret
 {% endcall %}
 
-{{ text("empty_text", "") }}
 {{ text("word_generic", "generic") }}
 {{ text("word_linux", "linux") }}
 {{ text("word_xen_3_0", "xen-3.0") }}

@@ -54,6 +54,8 @@
         jne     {{ L(name) }}
 {% endfor %}
         movzwl  ELF_HEADER_e_phnum(%edx), %ecx
+        cmpl    $MAX_PROGRAM_HEADERS, %ecx
+        ja      {{ L("many_headers") }}
         shll    $5, %ecx                        # PROGRAM_HEADER_size
         jz      {{ L("no_headers") }}
         movl    ELF_HEADER_e_phoff(%edx), %eax
@@ -66,6 +68,7 @@
       ("not_32", "it is not a 32-bit ELF file"), ("not_little", "it is not a little-endian ELF file"),
       ("not_exec", "it is no executable ELF file"), ("not_386", "it is for another machine than the 80386"),
       ("bad_size", "its program headers have a strange size"), ("no_headers", "it has no program headers"),
+      ("many_headers", "it has more program headers than any kernel"),
       ("headers_outside", "its program headers are not all in the file")] %}
 {{ L(name) }}:
 {{ refuse(reason) }}

@@ -30,6 +30,8 @@
         movl    %eax, guest + GUEST_IMAGE_entry
 {{ L("have_entry") }}:
         movl    guest + GUEST_IMAGE_virt_base, %ebx
+        testl   $PAGE_OFFSET_MASK, %ebx
+        jnz     {{ L("bad_base") }}
         movl    %ebx, %edx
         subl    guest + GUEST_IMAGE_paddr_offset, %edx
         movl    %edx, guest + GUEST_IMAGE_virt_offset
@@ -68,6 +70,10 @@
         jb      {{ L("bad_hypercall_page") }}
         cmpl    guest + GUEST_IMAGE_virt_end, %eax
         jae     {{ L("bad_hypercall_page") }}
+        subl    guest + GUEST_IMAGE_page_tables, %eax
+        shrl    $PAGE_SHIFT, %eax               # huge when it lies below them
+        cmpl    guest + GUEST_IMAGE_nr_pt_frames, %eax
+        jb      {{ L("hypercall_page_is_a_table") }}
 {{ L("done") }}:
         ret
 {% for name, reason in [
@@ -75,7 +81,9 @@
       ("below_base", "a segment is outside of memory: it lies below VIRT_BASE"),
       ("bad_entry", "its entry is outside of its segments"),
       ("too_large", "it is outside of memory: the initial area reaches into the hypervisor's part"),
-      ("bad_hypercall_page", "its hypercall page is outside of the initial area")] %}
+      ("bad_base", "its VIRT_BASE is not at the start of a page"),
+      ("bad_hypercall_page", "its hypercall page is no page of the initial area"),
+      ("hypercall_page_is_a_table", "its hypercall page would be one of its page tables")] %}
 {{ L(name) }}:
 {{ refuse(reason) }}
         ret

@@ -1,7 +1,7 @@
 # The older form of the notes: one text in the section __xen_guest, NAME=VALUE items between commas (ABI 1.3).
 #
 # Invariants
-#   - The text is used where it is in the file, cut into items by overwriting its commas with NULs: the file is ours.
+#   - A copy of the text is cut into items by overwriting its commas with NULs.
 #   - What an item says is kept as if the note of the same meaning had been there, so that the rest has one form to
 #     deal with. HYPERCALL_PAGE is a page number counted from VIRT_BASE; PADDR_OFFSET is VIRT_BASE unless it is given.
 
@@ -13,7 +13,7 @@
 # in:    guest, after elf_check
 # out:   guest
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
-# errs:  none: no section, or one without an end, says nothing
+# errs:  none: no section, or one that is not in the file, says nothing
 {% call routine("legacy_read") %}
         call    elf_sections
         movl    %ecx, %edx
@@ -41,9 +41,10 @@
         call    file_range
         testl   %eax, %eax
         jz      {{ L("none") }}
-        cmpb    $0, -1(%eax,%ecx)
-        jne     {{ L("none") }}
         movl    %eax, %esi
+        call    text_keep
+        movl    %eax, %esi
+        btsl    $XEN_NOTE_SEEN, guest + GUEST_IMAGE_notes
         call    legacy_items
         call    legacy_finish
 {{ L("none") }}:
@@ -170,12 +171,14 @@
 # in:    guest
 # out:   GUEST_IMAGE_legacy = 1, GUEST_IMAGE_hypercall_page as an address, GUEST_IMAGE_paddr_offset
 # clob:  %eax
-# errs:  none
+# errs:  a page number of more than 20 bits refuses the image
 {% call routine("legacy_finish") %}
         movl    $1, guest + GUEST_IMAGE_legacy
         btl     $XEN_ELFNOTE_HYPERCALL_PAGE, guest + GUEST_IMAGE_notes
         jnc     {{ L("no_hypercall_page") }}
         movl    guest + GUEST_IMAGE_hypercall_page, %eax
+        cmpl    $(1 << (32 - PAGE_SHIFT)), %eax
+        jae     {{ L("too_large") }}
         shll    $PAGE_SHIFT, %eax
         addl    guest + GUEST_IMAGE_virt_base, %eax
         movl    %eax, guest + GUEST_IMAGE_hypercall_page
@@ -185,6 +188,9 @@
         movl    guest + GUEST_IMAGE_virt_base, %eax
         movl    %eax, guest + GUEST_IMAGE_paddr_offset
 {{ L("done") }}:
+        ret
+{{ L("too_large") }}:
+{{ refuse("its HYPERCALL_PAGE is no page number") }}
         ret
 {% endcall %}
 

@@ -35,9 +35,12 @@
         movl    %ecx, guest + GUEST_IMAGE_area_pages
         cmpl    guest + GUEST_IMAGE_nr_pages, %ecx
         ja      {{ L("too_little") }}
-        movl    guest + GUEST_IMAGE_nr_pages, %eax
-        addl    $SPARE_FRAMES / 2, %eax         # its structures, and heap for later
-        cmpl    free_frames, %eax
+        movl    free_frames, %edx
+        subl    $SPARE_FRAMES / 2, %edx         # its structures, and heap for later
+        jae     {{ L("some_free") }}
+        xorl    %edx, %edx
+{{ L("some_free") }}:
+        cmpl    %edx, guest + GUEST_IMAGE_nr_pages
         ja      {{ L("not_free") }}
         call    frames_alloc
         testl   %eax, %eax
@@ -52,16 +55,18 @@
         popl    %edi
         ret
 {{ L("too_little") }}:
-{{ log("LOG_ERROR", "%s needs %u pages to begin with and gets %u\\n", "$guest_name", "%ecx",
-       "guest + GUEST_IMAGE_nr_pages") }}
-{{ refuse("its memory is too little for it") }}
-        ret
-{{ L("not_free") }}:
-{{ log("LOG_ERROR", "%s needs %u pages, %u are free\\n", "$guest_name", "%eax", "free_frames") }}
-{{ refuse("there is not enough memory") }}
-        ret
+        movl    guest + GUEST_IMAGE_nr_pages, %edx
+{{ refuse("it needs %u pages to begin with and gets %u") }}
+        jmp     {{ L("show") }}
 {{ L("no_run") }}:
-{{ refuse("there is not enough contiguous memory") }}
+{{ refuse("it needs %u pages in a row, and no such run is free") }}
+        jmp     {{ L("show") }}
+{{ L("not_free") }}:
+        movl    guest + GUEST_IMAGE_nr_pages, %ecx
+{{ refuse("it needs %u pages, %u are free") }}
+{{ L("show") }}:
+        movl    %ecx, guest + GUEST_IMAGE_error_pages
+        movl    %edx, guest + GUEST_IMAGE_error_pages + 4
         ret
 {% endcall %}
 

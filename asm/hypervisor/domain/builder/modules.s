@@ -2,8 +2,9 @@
 #
 # Invariants
 #   - The first module is domain 0's kernel; one that is no ELF is the initrd of the domain before it; every further
-#     ELF is one more domain. Numbers are given to modules, accepted or not: a refused kernel's number stays unused.
-#   - A refused module is named in the log with its reason, and the others go on.
+#     ELF is one more domain. Numbers are given to kernels, accepted or not: a refused one's number stays unused.
+#   - A refused module is named in the log with its reason, and the others go on. That includes one that would be a
+#     second initrd.
 #   - `guest` describes the image at hand, and nothing outlives it.
 
         .section .init, "ax"
@@ -24,6 +25,13 @@
         testl   %ecx, %ecx
         jz      {{ L("done") }}
         call    guest_begin
+        cmpl    $boot_modules, %ebx
+        je      {{ L("kernel") }}
+        movl    MULTIBOOT_MODULE_start(%ebx), %eax
+        call    module_is_elf
+        testl   %eax, %eax
+        jz      {{ L("no_kernel") }}
+{{ L("kernel") }}:
         addl    $MULTIBOOT_MODULE_size, %ebx
         decl    %ecx
         jz      {{ L("have_guest") }}
@@ -41,6 +49,12 @@
 {{ L("have_guest") }}:
         call    domain_build
         incl    %edx
+        jmp     {{ L("next_module") }}
+{{ L("no_kernel") }}:
+{{ refuse("it is no ELF file, and the domain before it has an initrd") }}
+        call    refusal_log
+        addl    $MULTIBOOT_MODULE_size, %ebx
+        decl    %ecx
         jmp     {{ L("next_module") }}
 {{ L("done") }}:
         popal
@@ -74,7 +88,8 @@
 # out:   guest
 # clob:  none
 # errs:  none
-# why:   the first word of a module's command line is the file's name; the rest is the guest's
+# why:   the first word of a module's command line is the file's name, which we show without its folders; what follows
+#        the blanks behind it is the guest's
 {% call routine("guest_begin") %}
         pushal
         movl    $guest, %edi
@@ -93,6 +108,8 @@
         movl    %eax, %esi
 {{ L("have_name") }}:
         call    word_next
+        leal    (%esi,%ecx), %ebx               # behind the word
+        call    file_name
         movl    $guest_name, %edi
         movl    $GUEST_NAME_BYTES - 1, %edx
         cmpl    %edx, %ecx
@@ -101,10 +118,12 @@
 {{ L("length_ok") }}:
         call    memory_copy
         movb    $0, (%edi,%ecx)
-        addl    %ecx, %esi
+        movl    %ebx, %esi
+{{ L("next_blank") }}:
         cmpb    $' ', (%esi)
         jne     {{ L("rest_found") }}
         incl    %esi
+        jmp     {{ L("next_blank") }}
 {{ L("rest_found") }}:
         movl    %esi, guest + GUEST_IMAGE_command_line
         popal
@@ -112,6 +131,30 @@
 {% endcall %}
 
 {{ text("no_name", "module") }}
+
+{% set L = labels("file_name") %}
+# file_name(path): the name of a file without its folders.
+#
+# in:    %esi = path, %ecx = its length
+# out:   %esi = name, %ecx = its length
+# clob:  none
+# errs:  none
+{% call routine("file_name") %}
+        pushl   %eax
+        movl    %ecx, %eax
+{{ L("next_character") }}:
+        testl   %eax, %eax
+        jz      {{ L("done") }}
+        decl    %eax
+        cmpb    $'/', (%esi,%eax)
+        jne     {{ L("next_character") }}
+        incl    %eax
+        addl    %eax, %esi
+        subl    %eax, %ecx
+{{ L("done") }}:
+        popl    %eax
+        ret
+{% endcall %}
 
 {% set L = labels("domain_build") %}
 # domain_build(): everything for one image, step by step, until a step refuses it.
@@ -131,8 +174,25 @@
         popal
         ret
 {{ L("refused") }}:
-{{ log("LOG_ERROR", "%s refused: %s\\n", "$guest_name", "guest + GUEST_IMAGE_error") }}
+        call    refusal_log
         popal
+        ret
+{% endcall %}
+
+# refusal_log(): says which module is refused, and why.
+#
+# in:    guest: GUEST_IMAGE_error is the format of the reason, GUEST_IMAGE_error_pages what it may show
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("refusal_log") %}
+{{ print("%s refused: ", "$guest_name") }}
+        pushl   guest + GUEST_IMAGE_error_pages + 4
+        pushl   guest + GUEST_IMAGE_error_pages
+        pushl   guest + GUEST_IMAGE_error
+        call    print_format
+        addl    $12, %esp
+{{ print("\\n") }}
         ret
 {% endcall %}
 

@@ -3,7 +3,11 @@
 # Invariants
 #   - The order of search is the ABI's: PT_NOTE segments, SHT_NOTE sections, __xen_guest; the first that has a Xen note
 #     (or is there) wins.
-#   - GUEST_IMAGE_notes has bit N set when note N was given. Texts are addresses in the file and end with NUL inside it.
+#   - GUEST_IMAGE_notes has bit N set when note N was given, and bit XEN_NOTE_SEEN when there was any Xen note at all:
+#     that ends the search, even if it is one that says nothing to us.
+#   - Texts are copied, for not all of them end with NUL (Linux's FEATURES does not), and the file stays as it is: its
+#     notes may be part of a segment.
+#   - BSD_SYMTAB is not honoured: no symbols are appended to the image.
 #   - A note whose descriptor runs past its piece of the file ends the reading of that piece, but what is there of it
 #     counts: GRUB's images end in such a note, and it is the one that says PAE.
 
@@ -126,6 +130,7 @@
         jne     {{ L("not_xen") }}
         cmpl    $XEN_NOTE_NAME, NOTE_HEADER_name(%ebx)
         jne     {{ L("not_xen") }}
+        btsl    $XEN_NOTE_SEEN, guest + GUEST_IMAGE_notes
         call    note_keep
 {{ L("not_xen") }}:
         addl    $3, %ecx
@@ -170,7 +175,7 @@
 # in:    %edi = type, %esi = descriptor, %ecx = its size
 # out:   guest
 # clob:  none
-# errs:  a number that is not 4 or 8 bytes, or a text without an end, is as if it were not there
+# errs:  a number that is not 4 or 8 bytes is as if it were not there; an address above 4 GB refuses the image
 {% call routine("note_keep") %}
         pushl   %eax
         pushl   %ecx
@@ -185,34 +190,35 @@
         je      {{ L("number_ok") }}
         cmpl    $8, %ecx
         jne     {{ L("unknown") }}
+        cmpl    $0, 4(%esi)
+        je      {{ L("number_ok") }}
+        btl     %edi, note_is_address
+        jc      {{ L("too_large") }}
 {{ L("number_ok") }}:
         movl    (%esi), %ecx
         movl    %ecx, guest(%eax)
         jmp     {{ L("kept") }}
 {{ L("is_text") }}:
-        testl   %ecx, %ecx
-        jz      {{ L("unknown") }}
         pushl   %eax
-        pushl   %edi
-        movl    %esi, %edi
-        xorl    %eax, %eax
-        repne scasb
-        popl    %edi
-        popl    %eax
-        jne     {{ L("unknown") }}
-        movl    %esi, guest(%eax)
+        call    text_keep
+        popl    %ecx                            # the place in GUEST_IMAGE
+        movl    %eax, guest(%ecx)
 {{ L("kept") }}:
         btsl    %edi, guest + GUEST_IMAGE_notes
 {{ L("unknown") }}:
         popl    %ecx
         popl    %eax
         ret
+{{ L("too_large") }}:
+{{ refuse("an address in its notes is above 4 GB") }}
+        jmp     {{ L("unknown") }}
 {% endcall %}
 
         .section .rodata
 {% set numbers = {"ENTRY": "entry", "HYPERCALL_PAGE": "hypercall_page", "VIRT_BASE": "virt_base",
                   "PADDR_OFFSET": "paddr_offset", "HV_START_LOW": "hv_start_low", "MOD_START_PFN": "mod_start_pfn",
                   "SUPPORTED_FEATURES": "supported_features"} %}
+{% set addresses = ["ENTRY", "HYPERCALL_PAGE", "VIRT_BASE", "PADDR_OFFSET", "HV_START_LOW"] %}
 {% set texts = {"XEN_VERSION": "xen_version", "GUEST_OS": "guest_os", "LOADER": "loader", "PAE_MODE": "pae_mode",
                 "FEATURES": "features"} %}
 # For each note where what it says is kept in GUEST_IMAGE, 0: it does not matter.
@@ -227,6 +233,10 @@
 {% endfor %}
         .long   {{ "0" if place.field is none else "GUEST_IMAGE_" ~ place.field }}
 {% endfor %}
+{% endcall %}
+{% call object("note_is_address") %}
+        .long   0{% for name in addresses %} | 1 << XEN_ELFNOTE_{{ name }}{% endfor %}
+
 {% endcall %}
 {% call object("note_is_number") %}
         .long   0{% for name in numbers %} | 1 << XEN_ELFNOTE_{{ name }}{% endfor %}

@@ -30,7 +30,7 @@ def _old_linear_kept(world: World) -> Expected:
     """The L2 of slot 3 of an L3 that is gone, kept by a linear entry, still shows the L2s of that L3."""
     machine, guest = world.machine, world.one
     top = machine.allocate(guest.address)
-    machine.link(guest.l2, 12, top, L2R, P | US)
+    machine.link_linear(guest.l2, 12, top, L2R)
     machine.fill_reserved(guest, top, guest.l3)
     return Expected(Rule.RESERVED_SLOT, top, 1, f"L2 {guest.l2:#x}[12] -> L2 {top:#x}[496]", "not 0x0")
 

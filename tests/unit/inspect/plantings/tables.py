@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.inspect.image_memory import L1, L2, L2R, L3, US, VALIDATED, P
+from tests.unit.inspect.image_memory import L1, L2, L2R, L3, VALIDATED
 from tests.unit.inspect.plantings.base import Expected, Planting, World
 from xengen.inspect.violation import Rule
 
@@ -32,12 +32,21 @@ def _stray_table(world: World) -> Expected:
     return Expected(Rule.STRAY_TABLE, target, 1, "", "record says L1")
 
 
-def _linear_circle(world: World) -> Expected:
-    machine, owner = world.machine, world.one.address
-    first, second = machine.allocate(owner), machine.allocate(owner)
-    machine.link(first, 5, second, L2, P | US)
-    machine.link(second, 5, first, L2, P | US)
-    return Expected(Rule.STRAY_TABLE, first, 1, "", "record says L2")
+def _linear_chain(world: World) -> Expected:
+    machine, guest = world.machine, world.one
+    first, second = machine.allocate(guest.address), machine.allocate(guest.address)
+    machine.pin(first, L2)
+    machine.link_linear(first, 5, second, L2)
+    machine.link_linear(second, 6, guest.l2, L2)
+    path = f"L2 {first:#x}[5] -> L2 {second:#x}[6]"
+    return Expected(Rule.LINEAR_CHAIN, guest.l2, 1, path, "that another L2 leads to")
+
+
+def _linear_balance(world: World) -> Expected:
+    machine, guest = world.machine, world.one
+    machine.link_linear(guest.l2, 13, guest.l2_reserved, L2R)
+    machine.record(guest.l2_reserved).link += 1
+    return Expected(Rule.LINEAR_BALANCE, guest.l2_reserved, 1, "", "is 2, but its balance of linear entries is 1")
 
 
 def _no_slot_3(world: World) -> Expected:
@@ -61,7 +70,8 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("an L2 that is a writable L1, too", _writable_linear),
     Planting("a table of another domain", _foreign_table),
     Planting("a validated table that nothing leads to", _stray_table),
-    Planting("two L2s that keep each other", _linear_circle),
+    Planting("a chain of L2s", _linear_chain),
+    Planting("a wrong balance of linear entries", _linear_balance),
     Planting("an L3 without slot 3", _no_slot_3),
     Planting("an L2 of slot 3 in two L3s", _shared_slot_3),
 )

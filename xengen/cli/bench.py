@@ -1,0 +1,108 @@
+"""`xengen bench`: what operations cost, in instructions.
+
+Invariants
+  - Results go to stdout; status 1 means that a target is missed.
+  - The release build is measured: asserts and counters are not part of the cost.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from xengen.cli.images import source_tree
+from xengen.cli.run import OTHER_EMULATOR, OTHER_HYPERVISOR_LINE
+from xengen.cli.status import ExitStatus
+from xengen.errors import UserError
+from xengen.machine.spec import CPU_64, MIB, MachineSpec, Module
+
+if TYPE_CHECKING:
+    from xengen.bench.measure import Measurement
+
+OTHER_MEMORY = 512 * MIB
+# Wide enough for every column: tables for people must not depend on how wide a pipe is.
+WIDTH = 150
+
+
+def bench(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="Run the same guest on this multiboot image (Xen, say), too."),
+    ] = None,
+    append: Annotated[
+        str, typer.Option("--append", metavar="TEXT", help="The command line of the image that --against names.")
+    ] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="What is not there counts as missed.")] = False,
+    trace: Annotated[
+        str | None,
+        typer.Option("--trace", metavar="NAME", help="List one operation, instruction by instruction, and no more."),
+    ] = None,
+) -> int:
+    """Measure operations of the hypervisor in instructions, and hold them against their targets.
+
+    Exit status: 0 no target is missed; 1 one is; 2 misuse.
+
+    Example: xengen bench --trace null
+    """
+    from xengen.bench.measure import measure
+    from xengen.bench.operations import OPERATIONS
+    from xengen.bench.report import as_object, report
+    from xengen.bench.table import cost_table, summary
+    from xengen.bench.trace import trace_operations
+
+    names = [operation.name for operation in OPERATIONS]
+    if trace is not None and trace not in names:
+        raise UserError(f"--trace: there is no operation {trace!r}: {', '.join(names)}")
+    if append and against is None:
+        raise UserError("--append is for the image that --against names: give that as well")
+    spec = own_machine(source_tree())
+    measured = measure(spec)
+    if trace is not None:
+        return _listing(spec, measured[trace])
+    there = [name for name in names if measured[name].instructions is not None]
+    traces = list(trace_operations(spec, there))
+    other = measure(other_machine(against, spec.modules[0], append)) if against is not None else None
+    found = report(measured, traces, other)
+    if as_json:
+        typer.echo(json.dumps(as_object(found, strict=strict), indent=1))
+    else:
+        console = Console(highlight=False, markup=False, emoji=False)
+        console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
+        console.print(cost_table(found, against.name if against is not None else None))
+        for sentence in summary(found, strict=strict):
+            typer.echo(sentence)
+    return int(ExitStatus.NO if found.missed(strict=strict) else ExitStatus.YES)
+
+
+def own_machine(tree: Path) -> MachineSpec:
+    """Return the machine with the release build of our hypervisor and the bench guest, both brought up to date."""
+    from xengen.bench.measure import GUEST
+    from xengen.toolchain.build import build
+
+    hypervisor, guest = build(tree, tree / "build" / "release", images=["hypervisor", GUEST], debug=False)
+    return MachineSpec(hypervisor.elf, "", (Module(guest.elf),), icount=True)
+
+
+def other_machine(hypervisor: Path, guest: Module, append: str) -> MachineSpec:
+    """Return the machine with somebody else's hypervisor and the same guest."""
+    line = f"{OTHER_HYPERVISOR_LINE} {append}".strip()
+    return MachineSpec(
+        hypervisor, line, (guest,), memory=OTHER_MEMORY, icount=True, cpu=CPU_64, emulator=OTHER_EMULATOR
+    )
+
+
+def _listing(spec: MachineSpec, measured: Measurement) -> int:
+    from xengen.bench.table import listing
+    from xengen.bench.trace import trace_operations
+
+    if measured.instructions is None:
+        raise UserError(f"the hypervisor has no {measured.name} yet: there is nothing to step through")
+    for traced in trace_operations(spec, [measured.name]):
+        for line in listing(traced):
+            typer.echo(line)
+    return int(ExitStatus.YES)
