@@ -39,7 +39,7 @@ REQUEST, DONE, COUNT, TRAP_COUNT, SPINS = (
 )
 ACTIONS = AgentMailbox.actions.offset // 4
 
-_READY = re.compile(r"agent: mailbox at machine address 0x([0-9a-f]+)")
+_READY = re.compile(r"agent: mailbox at machine address 0x([0-9a-f]{8})")
 
 
 class DomainDied(MachineError):

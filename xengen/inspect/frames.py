@@ -120,10 +120,11 @@ def type_counts(survey: Survey) -> Iterator[Violation]:
 
 
 def validated(survey: Survey) -> Iterator[Violation]:
-    """A frame whose type is in use, or that is pinned, is validated."""
+    """A frame whose type is in use, or that is pinned, is validated, but for partial tables."""
     words = survey.records["type"]
+    whole = _taken(survey) & ((words & layout.FRAME_PARTIAL) == 0)
     in_use = (words & (layout.FRAME_COUNT_MASK | layout.FRAME_PINNED)) != 0
-    for mfn in np.flatnonzero(_taken(survey) & in_use & ((words & layout.FRAME_VALIDATED) == 0)):
+    for mfn in np.flatnonzero(whole & in_use & ((words & layout.FRAME_VALIDATED) == 0)):
         pinned = "pinned" if words[mfn] & layout.FRAME_PINNED else "in use"
         kind = layout.type_name(_recorded_types(survey)[mfn])
         path = survey.tables.path_to(int(mfn))
@@ -185,8 +186,9 @@ def referrers(
         for domain in survey.domains
         if domain.vcpu is not None and domain.vcpu.record.guest_table == mfn
     ]
-    if survey.records["type"][mfn] & layout.FRAME_PINNED:
-        names.append("its pin")
+    word = survey.records["type"][mfn]
+    flags = (("its pin", layout.FRAME_PINNED), ("its being partial", layout.FRAME_PARTIAL))
+    names += [name for name, flag in flags if word & flag]
     names += [f"the GDT of domain {domain.id}" for domain in survey.domains if mfn in domain.gdt_frames]
     for window in survey.windows:
         shown = window.ldt_pages
@@ -199,8 +201,9 @@ def referrers(
 
 
 def _one_role(survey: Survey) -> Flags:
-    """Which frames are taken, and needed as one type at the most."""
-    return np.asarray(_taken(survey) & ((survey.uses > 0).sum(axis=0) <= 1))
+    """Which frames are taken, and needed as one type at the most; the type's count of a partial table is none."""
+    partial = (survey.records["type"] & layout.FRAME_PARTIAL) != 0
+    return np.asarray(_taken(survey) & ~partial & ((survey.uses > 0).sum(axis=0) <= 1))
 
 
 def _taken(survey: Survey) -> Flags:

@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     frames.pins,
     frames.m2p,
     tables.strays,
+    tables.partial_tables,
     tables.two_roles,
     tables.targets,
     tables.bits,

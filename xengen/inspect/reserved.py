@@ -4,6 +4,7 @@ Invariants
   - The hypervisor's entries of an L2 of slot 3 are those of idle_l2, but for two: the domain's window, and the linear
     tables, which show the L2s of the L3 above and nothing when there is none.
   - What the processor walks is VCPU_l3: the guest's L3 with frame and present bit only.
+  - A partial L2 is in nobody's use, and its hypervisor's entries are not written yet.
   - Accessed and dirty bits are the processor's: they are left out of every comparison. (QEMU's TCG sets the accessed
     bit in the four entries of VCPU_l3, too; real processors do not.)
 """
@@ -17,7 +18,7 @@ import numpy as np
 from xengen.abi.hypervisor import Vcpu
 from xengen.inspect import layout
 from xengen.inspect.survey import NOBODY, Survey
-from xengen.inspect.views import BadStructure, Domain, Entries
+from xengen.inspect.views import BadStructure, Domain, Entries, Numbers
 from xengen.inspect.violation import Rule, Step, Violation
 from xengen.inspect.walk import SLOTS
 
@@ -33,12 +34,12 @@ def reserved_slots(survey: Survey) -> Iterator[Violation]:
     for index in np.flatnonzero(_plain(idle) != (region << np.uint64(layout.PAGE_SHIFT) | np.uint64(OURS))):
         detail = f"idle_l2 entry {layout.HV_L2_FIRST + index} is {int(idle[index]):#x}, which is not hv_l1"
         yield Violation(Rule.RESERVED_SLOT, detail)
-    tables = survey.tables.l2_reserved
+    tables = np.setdiff1d(survey.tables.l2_reserved, survey.tables.partial)
     found = survey.pages[tables, layout.HV_L2_FIRST :]
     expected = np.tile(idle, (len(tables), 1))
-    expected[:, layout.WINDOW_L2 - layout.HV_L2_FIRST] = _windows(survey)
+    expected[:, layout.WINDOW_L2 - layout.HV_L2_FIRST] = _windows(survey, tables)
     first = layout.LINEAR_L2 - layout.HV_L2_FIRST
-    expected[:, first : first + SLOTS] = _linear(survey)
+    expected[:, first : first + SLOTS] = _linear(survey, tables)
     for row, column in np.argwhere(_plain(found) != _plain(expected)):
         mfn = int(tables[row])
         detail = f"the entry is {int(found[row, column]):#x}, not {int(expected[row, column]):#x}"
@@ -55,7 +56,7 @@ def alias_slots(survey: Survey) -> Iterator[Violation]:
     real = layout.M2P_BYTES // layout.SUPERPAGE_SIZE
     for index in range(layout.M2P_ALIAS_BYTES // layout.SUPERPAGE_SIZE):
         expected[index] = (table + index * layout.PAGE_SIZE if index < real else invalid) | layout.PTE_P
-    for mfn in survey.tables.l2_reserved:
+    for mfn in np.setdiff1d(survey.tables.l2_reserved, survey.tables.partial):
         owner = int(survey.owners[mfn])
         if owner == NOBODY or survey.domains[owner].first_reserved != layout.ALIAS_L2_FIRST:
             continue
@@ -121,21 +122,21 @@ def _base_pointer_faults(survey: Survey, domain: Domain) -> Iterator[tuple[str, 
             yield f"the processor's L3 has {own:#x} in slot {slot}, not {expected:#x}", slot
 
 
-def _windows(survey: Survey) -> Entries:
-    """Return what the window's entry should be, for each L2 of slot 3."""
+def _windows(survey: Survey, tables: Numbers) -> Entries:
+    """Return what the window's entry should be, for each of `tables`, L2s of slot 3."""
     of_domain = np.zeros(len(survey.domains) + 1, dtype=np.uint64)  # nobody's is the last one
     for window in survey.windows:
         of_domain[survey.domains.index(window.domain)] = window.mfn << layout.PAGE_SHIFT | OURS
-    return of_domain[survey.owners[survey.tables.l2_reserved]]
+    return of_domain[survey.owners[tables]]
 
 
-def _linear(survey: Survey) -> Entries:
-    """Return what the four linear-table entries should be, for each L2 of slot 3."""
-    links = survey.tables.l3_links
+def _linear(survey: Survey, tables: Numbers) -> Entries:
+    """Return what the four linear-table entries should be, for each of `tables`, L2s of slot 3."""
+    links = survey.tables.from_whole(survey.tables.l3_links)
     tops = links.where(links.index == SLOTS - 1)
     no_execute = survey.hypervisor.word("no_execute_high") << 32
-    expected = np.zeros((len(survey.tables.l2_reserved), SLOTS), dtype=np.uint64)
-    for row, mfn in enumerate(survey.tables.l2_reserved):
+    expected = np.zeros((len(tables), SLOTS), dtype=np.uint64)
+    for row, mfn in enumerate(tables):
         above = tops.parent[tops.child == mfn]
         if len(above):
             slots = survey.pages[above[0], :SLOTS]

@@ -3,7 +3,8 @@
 Invariants
   - What is computed here comes from page tables, domains and windows; the records' counts are only held against it.
   - A reference is counted for: a present entry of an L1, a link between tables (a self-link of an L2 is none), a vcpu's
-    guest_table, a pin, a frame of a GDT, a page of an LDT, and whatever `holdings` says the hypervisor itself keeps.
+    guest_table, a pin, a frame of a GDT, a page of an LDT, a table's being partial, and what `holdings` says that the
+    hypervisor itself keeps.
 """
 
 from __future__ import annotations
@@ -177,6 +178,7 @@ def _uses(
     to_reserved = np.isin(tables.linear.child, tables.l2_reserved)
     add(tables.linear.child[to_reserved], layout.L2_RESERVED)
     add(tables.linear.child[~to_reserved], layout.L2)
+    add(tables.partial)
     roots = _roots(records, domains)
     add(roots.guest_tables, layout.L3)
     for kind in range(layout.TYPES):

@@ -49,6 +49,29 @@ def strays(survey: Survey) -> Iterator[Violation]:
         yield Violation(Rule.STRAY_TABLE, detail, int(mfn), survey.domain_of(int(mfn)))
 
 
+def partial_tables(survey: Survey) -> Iterator[Violation]:
+    """A partial table is an L2 or L3 that is neither validated nor pinned, and no processor can come to it."""
+    words, tables = survey.records["type"], survey.tables
+    roots = [domain.vcpu.record.guest_table for domain in survey.domains if domain.vcpu is not None]
+    for mfn in tables.partial:
+        kind = _recorded_type(survey, int(mfn))
+        widest = {layout.L3: SLOTS, layout.L2: layout.ENTRIES, layout.L2_RESERVED: layout.ENTRIES}.get(kind, 0)
+        detail = ""
+        if words[mfn] & layout.FRAME_COUNT_MASK > widest:
+            detail = f"{int(words[mfn] & layout.FRAME_COUNT_MASK)} entries of {layout.type_name(kind)} hold references"
+        elif words[mfn] & (layout.FRAME_VALIDATED | layout.FRAME_PINNED):
+            detail = "it is partial, and validated or pinned"
+        elif mfn in roots:
+            detail = "it is partial, and a base pointer"
+        if detail:
+            yield Violation(Rule.PARTIAL_TABLE, detail, int(mfn), survey.domain_of(int(mfn)))
+    for level, links in ((3, tables.l3_links), (2, tables.l2_links), (2, tables.linear)):
+        whole = tables.from_whole(links)
+        for row in np.flatnonzero(np.isin(whole.child, tables.partial)):
+            detail = "a validated table leads to a partial one"
+            yield _violation(survey, Rule.PARTIAL_TABLE, level, whole, row, detail)
+
+
 def two_roles(survey: Survey) -> Iterator[Violation]:
     """No frame is two kinds of table, or a table and a descriptor page."""
     roles = _table_roles(survey)
@@ -92,7 +115,7 @@ def slot_3(survey: Survey) -> Iterator[Violation]:
     """Each L3 has an L2 in slot 3, and no other L3 has the same."""
     links = survey.tables.l3_links
     top = links.where(links.index == SLOTS - 1)
-    for mfn in np.setdiff1d(survey.tables.l3, top.parent):
+    for mfn in np.setdiff1d(survey.tables.l3, np.concatenate((top.parent, survey.tables.partial))):
         yield Violation(Rule.SLOT_3, "the L3 has nothing in slot 3", int(mfn), survey.domain_of(int(mfn)))
     shared, counts = np.unique(top.child, return_counts=True)
     for mfn in shared[counts > 1]:
@@ -116,8 +139,12 @@ def linear_chains(survey: Survey) -> Iterator[Violation]:
 
 
 def linear_balances(survey: Survey) -> Iterator[Violation]:
-    """FRAME_link of an L2 in use is how many linear entries lead to it, less how many it has to others."""
+    """FRAME_link of an L2 in use is how many linear entries lead to it, less how many it has to others.
+
+    An entry to a partial L2 is half dropped: it is in the balance no more.
+    """
     links, count = survey.tables.linear, len(survey.records)
+    links = links.where(~np.isin(links.child, survey.tables.partial))
     balance = np.bincount(links.child, minlength=count) - np.bincount(links.parent, minlength=count)
     recorded = survey.records["link"].astype(np.int32)
     for mfn in np.concatenate((survey.tables.l2, survey.tables.l2_reserved)):

@@ -24,6 +24,7 @@ class Rule(StrEnum):
     TYPE = "type"  # FRAME_type has the type that the uses need
     TYPE_COUNT = "type-count"  # and as many references to it as there are uses
     NOT_VALIDATED = "not-validated"  # a type in use, or pinned, is validated
+    PARTIAL_TABLE = "partial-table"  # a table that is partly validated is in nobody's use
     STALE_TYPE = "stale-type"  # no page table is validated with nothing that needs it
     PIN = "pin"  # only page tables are pinned
     STRAY_TABLE = "stray-table"  # each page table hangs on a base pointer or a pin

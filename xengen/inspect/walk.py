@@ -3,6 +3,8 @@
 Invariants
   - A table is what a base pointer, a pin or a link from a table makes one; the frame records are asked for two things
     only: as what a frame is pinned, and whether a read-only L2 entry to another frame is a linear one (ABI 6.3).
+  - A table that is validated or dropped in pieces is partial: where the count of its type would be, its record says how
+    many entries hold references. Those are links, the others are nothing yet.
   - Frames that the records call tables, and that nothing leads to, are strays: they are walked too, so that what they
     hold is counted, and reported.
   - A link may lead anywhere. Only frames with memory below max_frame are followed.
@@ -53,7 +55,7 @@ class Tables:
 
     `l3`, `l2`, `l2_reserved`, `l1`: their frames, each once, in order. `l3_links` lead to L2s, `l2_links` to L1s,
     `linear` from an L2 to another one, `linear_self` to itself; `entries` are those of L1s. `strays`: tables by record
-    alone.
+    alone. `partial`: those that are not wholly validated; links from them are in the other fields as well.
     """
 
     l3: Numbers
@@ -66,6 +68,11 @@ class Tables:
     linear_self: Links
     entries: Links
     strays: Numbers
+    partial: Numbers
+
+    def from_whole(self, links: Links) -> Links:
+        """Return the links that come from tables that are wholly validated."""
+        return links.where(~np.isin(links.parent, self.partial))
 
     def path_to(self, mfn: int) -> tuple[Step, ...]:
         """Return a way from an L3 (or from where there is no further link) to the table in frame `mfn`."""
@@ -92,13 +99,17 @@ def walk(pages: Entries, records: Records, roots: Roots, first_reserved: Numbers
     `records` are the frame records; `first_reserved` is, for each frame, the first entry that would not be its owner's
     if it was an L2 of slot 3.
     """
-    extra: dict[int, Numbers] = {kind: roots.pinned[roots.pinned_types == kind] for kind in layout.TABLE_TYPES}
+    partial = np.flatnonzero(records["type"] & layout.FRAME_PARTIAL)
+    types = _types(records)
+    extra: dict[int, Numbers] = {
+        kind: np.union1d(roots.pinned[roots.pinned_types == kind], partial[types[partial] == kind])
+        for kind in layout.TABLE_TYPES
+    }
     tables = _walk_from(pages, records, roots, extra, first_reserved, np.zeros(0, dtype=np.int64))
     missing = _strays(records, tables)
     strays = missing
     while len(missing):
-        types = _types(records)[missing]
-        extra = {kind: np.union1d(extra[kind], missing[types == kind]) for kind in layout.TABLE_TYPES}
+        extra = {kind: np.union1d(extra[kind], missing[types[missing] == kind]) for kind in layout.TABLE_TYPES}
         tables = _walk_from(pages, records, roots, extra, first_reserved, strays)
         missing = _strays(records, tables)
         strays = np.union1d(strays, missing)
@@ -119,8 +130,11 @@ def _walk_from(
 ) -> Tables:
     count = min(len(records), len(pages))
     types = _types(records)
+    is_partial = (records["type"] & layout.FRAME_PARTIAL) != 0
+    held = np.where(is_partial, records["type"] & layout.FRAME_COUNT_MASK, layout.ENTRIES).astype(np.int64)
     l3 = _inside(np.union1d(roots.guest_tables, extra[layout.L3]), count)
     l3_links = present(pages, l3, SLOTS)
+    l3_links = l3_links.where(l3_links.index < held[l3_links.parent])
     is_top = l3_links.index == SLOTS - 1
     reserved = _inside(np.union1d(l3_links.child[is_top], extra[layout.L2_RESERVED]), count)
     plain = _inside(np.union1d(l3_links.child[~is_top], extra[layout.L2]), count)
@@ -128,7 +142,7 @@ def _walk_from(
         known = np.union1d(plain, reserved)
         links = present(pages, known)
         limit = np.where(np.isin(links.parent, reserved), first_reserved[links.parent], layout.ENTRIES)
-        links = links.where(links.index < limit)
+        links = links.where(links.index < np.minimum(limit, held[links.parent]))
         read_only = (links.value & layout.PTE_RW) == 0
         target = types[np.where(links.child < count, links.child, 0)]
         to_l2 = (links.child < count) & ((target == layout.L2) | (target == layout.L2_RESERVED))
@@ -145,7 +159,8 @@ def _walk_from(
     l1 = np.setdiff1d(_inside(np.union1d(l2_links.child, extra[layout.L1]), count), higher)
     linear_links, self_links = links.where(linear), links.where(to_self)
     entries = present(pages, l1)
-    return Tables(l3, plain, reserved, l1, l3_links, l2_links, linear_links, self_links, entries, strays)
+    partial = np.flatnonzero(is_partial)
+    return Tables(l3, plain, reserved, l1, l3_links, l2_links, linear_links, self_links, entries, strays, partial)
 
 
 def _strays(records: Records, tables: Tables) -> Numbers:

@@ -18,7 +18,7 @@ PAGE = 4096
 P, RW, US, A, D, NX = 1, 2, 4, 32, 64, 1 << 63
 L1, L2, L3, SEGMENTS, WRITABLE, L2R = (kind << 28 for kind in range(1, 7))
 TABLE = P | RW | US | A | D
-VALIDATED, PINNED, ALLOCATED = 1 << 27, 1 << 26, 1 << 31
+VALIDATED, PINNED, PARTIAL, ALLOCATED = 1 << 27, 1 << 26, 1 << 25, 1 << 31
 IMAGE = 0x100000
 NOBODY = 0xFFFFFFFF
 

@@ -19,6 +19,7 @@ from tests.unit.inspect.image_memory import (
     NOBODY,
     NX,
     PAGE,
+    PARTIAL,
     PINNED,
     RW,
     SEGMENTS,
@@ -33,6 +34,8 @@ from tests.unit.inspect.image_memory import (
 )
 from xengen.abi.hypervisor import Domain, Vcpu
 from xengen.inspect.views import Hypervisor
+
+COUNT = ABI["FRAME_COUNT_MASK"]
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Synthetic(ImageMemory):
         record = self.record(mfn)
         record.count += 1
         if kind:
-            count = record.type & (PINNED - 1)
+            count = record.type & COUNT
             record.type = kind | VALIDATED | record.type & PINNED | count + 1
 
     def drop(self, mfn: int, typed: bool = False) -> None:
@@ -104,7 +107,7 @@ class Synthetic(ImageMemory):
         record.count -= 1
         if typed:
             record.type -= 1
-            if not record.type & (PINNED - 1):
+            if not record.type & COUNT:
                 record.type = 0
 
     def pin(self, mfn: int, kind: int) -> None:
@@ -128,6 +131,11 @@ class Synthetic(ImageMemory):
         for l2, change in ((mfn, 1), (table, -1)):
             record = self.record(l2)
             record.link = (record.link + change) & 0xFFFFFFFF
+
+    def make_partial(self, mfn: int, kind: int, held: int) -> None:
+        """Make a frame a table of which `held` entries hold their references, and that is not validated."""
+        self.record(mfn).type = kind | PARTIAL | held
+        self.take(mfn)
 
     # Domains.
 

@@ -42,6 +42,29 @@ def _second_l3(world: World) -> None:
     machine.pin(l3, L3)
 
 
+def _partly_validated(world: World) -> None:
+    """An L3 of which only slot 0 has been taken, above an L2 that is half done; their other entries are nonsense."""
+    machine, guest = world.machine, world.one
+    l3, l2 = machine.allocate(guest.address), machine.allocate(guest.address)
+    machine.link(l2, 0, guest.l1, L1)
+    machine.poke(l2, 1, 0xFFFFFFFFFFFFFFFF)
+    machine.make_partial(l2, L2, 1)
+    machine.link(l3, 0, guest.l2, L2)
+    machine.poke(l3, 1, l2 * PAGE | P)
+    machine.make_partial(l3, L3, 1)
+
+
+def _partly_dropped(world: World) -> None:
+    """An L3 whose L2 in slot 0 is half dropped: the entry still holds the frame, but not its type."""
+    machine, guest = world.machine, world.one
+    l3, l2 = machine.allocate(guest.address), machine.allocate(guest.address)
+    machine.link(l2, 0, guest.l1, L1)
+    machine.poke(l2, 1, guest.l1 * PAGE | TABLE)
+    machine.make_partial(l2, L2, 1)
+    machine.link(l3, 0, l2, 0)
+    machine.make_partial(l3, L3, 1)
+
+
 def _privileged_maps_others(world: World) -> None:
     world.machine.map(world.zero.l1, 91, world.one.pages[2])
 
@@ -89,11 +112,24 @@ def _dying(world: World) -> None:
 @pytest.mark.parametrize(
     "arrange",
     [
-        _linear_self, _linear_to_slot_3, _linear_keeps_an_l2, _table_read_only, _l1_in_two_places, _second_l3,
-        _privileged_maps_others, _privileged_maps_devices, _given_back_but_mapped, _was_writable, _not_present,
-        _in_the_map_cache, _left_by_a_module, _dying,
+        _linear_self,
+        _linear_to_slot_3,
+        _linear_keeps_an_l2,
+        _table_read_only,
+        _l1_in_two_places,
+        _second_l3,
+        _partly_validated,
+        _partly_dropped,
+        _privileged_maps_others,
+        _privileged_maps_devices,
+        _given_back_but_mapped,
+        _was_writable,
+        _not_present,
+        _in_the_map_cache,
+        _left_by_a_module,
+        _dying,
     ],
-)  # fmt: skip
+)
 def test_the_checker_allows_what_the_abi_allows(arrange: Callable[[World], None]) -> None:
     world = make_world()
     arrange(world)

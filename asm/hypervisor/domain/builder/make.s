@@ -130,10 +130,14 @@
         testl   %eax, %eax
         jnz     {{ L("not_privileged") }}
         movl    $DOMAIN_PRIVILEGED, DOMAIN_flags(%ebx)
+        movl    $MAX_PAGES_UNBOUNDED, DOMAIN_max_pages(%ebx)
+        jmp     {{ L("max_ok") }}
 {{ L("not_privileged") }}:
         movl    guest + GUEST_IMAGE_nr_pages, %eax
-        movl    %eax, DOMAIN_nr_pages(%ebx)
         movl    %eax, DOMAIN_max_pages(%ebx)
+{{ L("max_ok") }}:
+        movl    guest + GUEST_IMAGE_nr_pages, %eax
+        movl    %eax, DOMAIN_nr_pages(%ebx)
         movl    guest + GUEST_IMAGE_virt_start, %eax
         movl    %eax, DOMAIN_virt_start(%ebx)
         cmpl    $0, guest + GUEST_IMAGE_extended_cr3

@@ -49,6 +49,25 @@ def _linear_balance(world: World) -> Expected:
     return Expected(Rule.LINEAR_BALANCE, guest.l2_reserved, 1, "", "is 2, but its balance of linear entries is 1")
 
 
+def _partial_in_use(world: World) -> Expected:
+    machine, guest = world.machine, world.one
+    l3, l2, top = (machine.allocate(guest.address) for _ in range(3))
+    machine.link(l3, 0, l2, 0)
+    machine.link(l3, 3, top, L2R)
+    machine.link(l2, 0, guest.l1, L1)
+    machine.fill_reserved(guest, top, l3)
+    machine.make_partial(l2, L2, 1)
+    machine.pin(l3, L3)
+    return Expected(Rule.PARTIAL_TABLE, l2, 1, f"L3 {l3:#x}[0]", "a validated table leads to a partial one")
+
+
+def _partial_l1(world: World) -> Expected:
+    machine = world.machine
+    l1 = machine.allocate(world.one.address)
+    machine.make_partial(l1, L1, 1)
+    return Expected(Rule.PARTIAL_TABLE, l1, 1, "", "1 entries of L1 hold references")
+
+
 def _no_slot_3(world: World) -> Expected:
     machine, guest = world.machine, world.one
     l3 = machine.allocate(guest.address)
@@ -72,6 +91,8 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a validated table that nothing leads to", _stray_table),
     Planting("a chain of L2s", _linear_chain),
     Planting("a wrong balance of linear entries", _linear_balance),
+    Planting("a partial L2 in use", _partial_in_use),
+    Planting("a partial L1", _partial_l1),
     Planting("an L3 without slot 3", _no_slot_3),
     Planting("an L2 of slot 3 in two L3s", _shared_slot_3),
 )
