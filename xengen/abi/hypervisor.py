@@ -353,7 +353,7 @@ CONSTANTS: tuple[Constant, ...] = (
         FRAME_TYPE_NONE=0 << 28, FRAME_TYPE_L1=1 << 28, FRAME_TYPE_L2=2 << 28, FRAME_TYPE_L3=3 << 28,
         FRAME_TYPE_SEGMENTS=4 << 28, FRAME_TYPE_WRITABLE=5 << 28, FRAME_TYPE_L2_RESERVED=6 << 28,
         FRAME_TYPE_MASK=0xF << 28, FRAME_VALIDATED=1 << 27, FRAME_PINNED=1 << 26, FRAME_PARTIAL=1 << 25,
-        FRAME_UNDO=1 << 24, FRAME_COUNT_MASK=(1 << 24) - 1,
+        FRAME_UNDO=1 << 24, FRAME_DROPPING=1 << 23, FRAME_COUNT_MASK=(1 << 23) - 1,
     ),
     *_group(
         "domain flags",

@@ -2,6 +2,7 @@
 
 Invariants
   - Nothing of the file is believed: what lies outside of it, or makes no sense, is a `UserError` that names it.
+  - A note that runs past its segment is no such damage: GRUB's images end in one. It is shown as far as it is there.
   - Xen notes are decoded by the public names of the ABI; the legacy section __xen_guest is read as text.
 """
 
@@ -50,11 +51,15 @@ class SectionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note: its owner, its name (a public one for Xen's), and its value as text or number."""
+    """A note: its owner, its name (a public one for Xen's), and its value as text or number.
+
+    `missing` is how many of its bytes lie behind the end of its segment or section; `value` is what is before it.
+    """
 
     owner: str
     name: str
     value: str | int
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,30 +162,28 @@ def _notes(elf: Any) -> Iterator[Note]:
         holders = [(s, s["sh_addralign"]) for s in elf.iter_sections() if s["sh_type"] == "SHT_NOTE"]
     names = _note_names()
     for holder, alignment in holders:
-        for owner, kind, raw in _raw_notes(holder.data(), 8 if alignment == 8 else 4):
+        for owner, kind, raw, missing in _raw_notes(holder.data(), 8 if alignment == 8 else 4):
             if owner == XEN:
                 name = names.get(kind, str(kind))
-                yield Note(owner, name, _xen_value(name, raw))
+                yield Note(owner, name, _xen_value(name, raw, whole=missing == 0), missing)
             else:
-                yield Note(owner, str(kind), raw.hex())
+                yield Note(owner, str(kind), raw.hex(), missing)
     for section in elf.iter_sections():
         if section.name == LEGACY_SECTION:
             text = section.data().rstrip(b"\0").decode("latin-1")
             yield from (Note(LEGACY_SECTION, *_pair(item)) for item in text.split(",") if item)
 
 
-def _raw_notes(data: bytes, alignment: int) -> Iterator[tuple[str, int, bytes]]:
-    """Yield (owner, type, descriptor) of each note; ValueError when one does not fit (gABI, Note Section)."""
+def _raw_notes(data: bytes, alignment: int) -> Iterator[tuple[str, int, bytes, int]]:
+    """Yield (owner, type, descriptor, bytes of it that are missing) of each note (gABI, Note Section)."""
     position = 0
     while position + _NOTE_HEADER.size <= len(data):
         owner_size, size, kind = _NOTE_HEADER.unpack_from(data, position)
         owner_start = position + _NOTE_HEADER.size
         start = owner_start + owner_size
         start += -start % alignment
-        if start + size > len(data):
-            raise ValueError(f"a note of {size} bytes does not fit in its segment")
         owner = data[owner_start : owner_start + owner_size].rstrip(b"\0").decode("latin-1")
-        yield owner, kind, data[start : start + size]
+        yield owner, kind, data[start : start + size], max(0, start + size - len(data))
         position = start + size + -(start + size) % alignment
 
 
@@ -199,10 +202,10 @@ def _note_names() -> dict[int, str]:
     }
 
 
-def _xen_value(name: str, raw: bytes) -> str | int:
+def _xen_value(name: str, raw: bytes, *, whole: bool) -> str | int:
     if name in _TEXT_NOTES:
-        return raw.rstrip(b"\0").decode("latin-1")
-    if len(raw) in (1, 2, 4, 8):
+        return raw.partition(b"\0")[0].decode("latin-1")
+    if whole and len(raw) in (1, 2, 4, 8):
         return int.from_bytes(raw, "little")
     return raw.hex()
 

@@ -29,6 +29,7 @@
         call    map_cache_init
         call    clock_init
         call    domains_build
+        call    modules_release
         jmp     first_domain
 {% endcall %}
 

@@ -34,6 +34,7 @@
         popl    panic_reason
 {{ print("PANIC: %s\\n", "panic_reason") }}
         call    where_print
+        leal    ENTRY_FRAME_esp(%esi), %ebx     # ring 0: the stack goes on where esp and ss would be
         jmp     panic_report
 {% endcall %}
 
@@ -55,6 +56,7 @@
          "ENTRY_FRAME_error_code(%esi)") }}
         movl    ENTRY_FRAME_eip(%esi), %eax
         call    where_print
+        leal    ENTRY_FRAME_esp(%esi), %ebx     # ring 0: the stack goes on where esp and ss would be
         jmp     panic_report
 {% endcall %}
 
@@ -82,20 +84,28 @@
         movl    %esp, %esi
         movl    ENTRY_FRAME_eip(%esi), %eax
         call    where_print
+        movl    ENTRY_FRAME_esp(%esi), %ebx
         jmp     panic_report
 {% endcall %}
 
 {% set L = labels("panic_begin") %}
-# panic_begin(): makes sure that the console speaks, and that a panic inside of the report ends at once.
+# panic_begin(): begins a line, and makes sure that a panic inside of the report ends at once.
 #
 # in:    -
 # out:   -
 # clob:  none
 # errs:  the second time the machine stops here
+# why:   a line of ours that was not finished would hide the report's first one from who looks for it
 {% call routine("panic_begin") %}
         incl    panic_depth
         cmpl    $1, panic_depth
         ja      {{ L("again") }}
+        cmpl    $0, console_column
+        je      {{ L("new_line") }}
+        cmpl    $0, console_owner
+        jne     {{ L("new_line") }}             # a domain's line is broken off anyway
+{{ print("\\n") }}
+{{ L("new_line") }}:
         ret
 {{ L("again") }}:
         cmpl    $2, panic_depth
@@ -107,11 +117,10 @@
 {% set L = labels("panic_report") %}
 # panic_report: the rest of the report.
 #
-# in:    %esi = ENTRY_FRAME, from ring 0 unless its cs says otherwise
+# in:    %esi = ENTRY_FRAME, from ring 0 unless its cs says otherwise; %ebx = stack pointer before it
 # out:   does not return
-# errs:  none
+# errs:  none; a stack pointer that is not on the hypervisor's stack leads to no return addresses
 {% call routine("panic_report") %}
-        leal    ENTRY_FRAME_esp(%esi), %ebx     # ring 0: the stack goes on where esp and ss would be
         call    registers_print
         movl    %cr0, %eax
         movl    %cr2, %ecx
@@ -138,11 +147,9 @@
         jb      machine_stop
         movl    (%ebx), %eax
         addl    $4, %ebx
-        cmpl    $__text_start, %eax
-        jb      {{ L("not_code") }}
-        cmpl    $__init_end, %eax
-        jae     {{ L("not_code") }}
         decl    %eax                            # the call, not what follows it
+        call    where_is_code
+        jc      {{ L("not_code") }}
         call    where_print
 {{ L("not_code") }}:
         decl    %ecx
@@ -162,10 +169,13 @@
         pushl   %edx
         leal    ENTRY_FRAME_esp(%esi), %eax
         movl    %ss, %edx
+        cmpl    $VECTOR_DF, ENTRY_FRAME_vector(%esi)
+        je      {{ L("has_its_own") }}
         testb   $SELECTOR_RPL, ENTRY_FRAME_cs(%esi)
         jz      {{ L("have_stack") }}
         cmpl    $PANIC_VECTOR, ENTRY_FRAME_vector(%esi)
         je      {{ L("have_stack") }}
+{{ L("has_its_own") }}:
         movl    ENTRY_FRAME_esp(%esi), %eax
         movl    ENTRY_FRAME_ss(%esi), %edx
 {{ L("have_stack") }}:

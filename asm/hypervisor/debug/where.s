@@ -17,6 +17,8 @@
 {% call routine("where_print") %}
         pushal
         movl    %eax, %ecx
+        call    where_is_code
+        jc      {{ L("nowhere") }}
         movl    $where_lines, %esi
         movl    $where_lines_end, %edi
         call    where_find
@@ -41,18 +43,41 @@
         ret
 {% endcall %}
 
+{% set L = labels("where_is_code") %}
+# where_is_code(address): whether an address is within the image's code.
+#
+# in:    %eax = address
+# out:   carry clear: it is in .text or .init
+# clob:  none
+# errs:  carry
+{% call routine("where_is_code") %}
+        cmpl    $__text_start, %eax
+        jb      {{ L("done") }}
+        cmpl    $__init_end, %eax
+        jae     {{ L("no") }}
+        cmpl    $__text_end, %eax
+        jb      {{ L("yes") }}
+        cmpl    $__init_start, %eax
+{{ L("done") }}:
+        ret
+{{ L("yes") }}:
+        clc
+        ret
+{{ L("no") }}:
+        stc
+        ret
+{% endcall %}
+
 {% set L = labels("where_find") %}
 # where_find(table, address): the last row whose address is not above the one given.
 #
 # in:    %esi = table, %edi = its end: rows of 8 bytes that begin with an address; %ecx = address
-# out:   %ebx = row, or 0 when the address is below the first or outside of the code
+# out:   %ebx = row, or 0 when the address is below the first
 # clob:  none
 # errs:  none
 {% call routine("where_find") %}
         pushl   %esi
         xorl    %ebx, %ebx
-        cmpl    $__init_end, %ecx
-        jae     {{ L("done") }}
 {{ L("next_row") }}:
         cmpl    %edi, %esi
         jae     {{ L("done") }}

@@ -8,7 +8,8 @@
 #   - A table type is FRAME_VALIDATED exactly while all references of its entries are held. They are taken when the
 #     type's count leaves 0, entry by entry, and all given back if one fails; and dropped when it is 0 again.
 #   - Large tables are validated and dropped in pieces (work.s). In between the frame is FRAME_PARTIAL: the entries
-#     below the number that stands in place of the count hold their references. Only who goes on gets its type then.
+#     below the number that stands in place of the count hold their references. Only who goes on gets its type then;
+#     and while it is FRAME_DROPPING nobody does but its last holder, who has yet to let go of it.
 #   - Before a frame gets another type, translations from its former use are flushed (tlb.s). FRAME_link is the epoch in
 #     which the type's count fell to 0; while a table is in use it is the table's balance of linear entries (l2.s).
 
@@ -102,7 +103,7 @@
         ret
 {{ L("not_valid") }}:
         movl    FRAME_type(%eax), %ecx
-        andl    $(FRAME_TYPE_MASK | FRAME_PARTIAL), %ecx
+        andl    $(FRAME_TYPE_MASK | FRAME_PARTIAL | FRAME_DROPPING), %ecx
         subl    $FRAME_PARTIAL, %ecx
         cmpl    %edx, %ecx
         je      {{ L("partial") }}
@@ -179,7 +180,7 @@
 {% set L = labels("type_partial_set") %}
 # type_partial_set(frame, type): entries below partial_index hold references, the others do not: keeps that.
 #
-# in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index, partial_undo = FRAME_UNDO or 0
+# in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index; partial_undo = FRAME_UNDO, FRAME_DROPPING or 0
 # out:   -
 # clob:  none
 # errs:  none
@@ -265,7 +266,7 @@
         popl    %ecx
         jmp     {{ L("drop") }}
 {{ L("stopped") }}:
-        movl    $0, partial_undo
+        movl    $FRAME_DROPPING, partial_undo
         call    type_partial_set
         popl    %edx
         popl    %ecx

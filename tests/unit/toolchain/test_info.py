@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.elf_images import GuestImage, Segment, number, text, write_image
+from tests.support.elf_images import Note as ElfNote
 from tests.unit.toolchain.conftest import BASE, Tree
 from xengen.cli.app import run_command_line
 from xengen.toolchain.elf import write_elf
@@ -81,7 +84,7 @@ def test_info_gives_the_same_facts_as_json(guest: Path, capsys: pytest.CaptureFi
     assert run_command_line(["info", "--json", str(guest)]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["entry"] == BASE
-    assert facts["notes"][0] == {"owner": "Xen", "name": "GUEST_OS", "value": "hello"}
+    assert facts["notes"][0] == {"owner": "Xen", "name": "GUEST_OS", "value": "hello", "missing": 0}
     assert facts["code_by_file"] == {"asm/guests/g/g.s": 6, "templates/part.s": 2}
     assert facts["segments"][0] == {
         "kind": "LOAD", "address": BASE, "physical": 0x100000, "file_size": 8, "memory_size": 8, "flags": "r-x",
@@ -105,6 +108,24 @@ def test_somebody_elses_legacy_section_is_read(tree: Tree, tmp_path: Path) -> No
     struct.pack_into("<I", header, table + 40 * (count - 1) + 20, len(header) - strings)
     path.write_bytes(header)
     assert read_elf(path).notes == (Note("__xen_guest", "GUEST_OS", "old"), Note("__xen_guest", "PAE", "yes"))
+
+
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [
+        (replace(text("PAE_MODE", "yes"), descsz=12), "PAE_MODE           yes  (cut short: 8 bytes are missing)"),
+        (replace(number("ENTRY", 0x4030201), descsz=8), "ENTRY              01020304  (cut short: 4 bytes are missing)"),
+    ],
+    ids=["text", "number"],
+)
+def test_a_note_that_runs_past_its_segment_is_shown_as_far_as_it_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], last: ElfNote, shown: str
+) -> None:
+    """The last note of what `grub-mkimage -O i386-xen` makes claims 12 bytes and has 4; the file was refused for it."""
+    image = GuestImage((Segment(0x100000),), (text("GUEST_OS", "GRUB"), last))
+    assert run_command_line(["info", str(write_image(tmp_path, "guest", image))]) == 0
+    out = capsys.readouterr().out
+    assert f"notes\n  Xen          GUEST_OS           GRUB\n  Xen          {shown}\n\n" in out
 
 
 def test_an_image_of_another_class_can_be_read(tmp_path: Path) -> None:
