@@ -1,10 +1,17 @@
-"""Guests of a few lines that several boot tests use, as sources for the fixture `guest`.
+"""Guests of a few lines that several boot tests use, as sources for the fixture `guest`; and a machine to look at.
 
 Invariants
   - Each shuts its domain down in order, but for IDLE, which never ends.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.boot.harness import Booter, Guest, Images
+from xengen.machine.machine import Machine
 
 # The frame of a guest: its instructions go where BODY stands. `argument` is a shutdown's: poweroff.
 _GUEST = r"""
@@ -78,3 +85,19 @@ def bytes_at(symbol: str, data: bytes) -> str:
     rows = (data[start : start + 64] for start in range(0, len(data), 64))
     lines = "\n".join("        .byte   " + ", ".join(str(byte) for byte in row) for row in rows)
     return f"        .pushsection .rodata\n{symbol}:\n{lines}\n        .popsection\n"
+
+
+@contextmanager
+def standing(images: Images, *guests: Guest, **options: Any) -> Iterator[Machine]:
+    """Boot `guests` and stop the processor in the first one's first turn: for tests that look and touch nothing."""
+    booter = Booter(images)
+    try:
+        machine = booter(*guests, trace=False, **options)
+        machine.console.expect("entering domain 0$")
+        while machine.registers().cpl == 0:
+            machine.resume()
+            machine.pause()
+        machine.pause()
+        yield machine
+    finally:
+        booter.close()

@@ -90,6 +90,13 @@ def frame(agent: Agent, mfn: int) -> FrameState:
     )
 
 
+def entry_of(agent: Agent, page: Page) -> int:
+    """The machine address of the entry that maps a spare page."""
+    address = agent.space.entry_address(page.va)
+    assert address is not None
+    return address
+
+
 def write_entries(agent: Agent, page: Page, entries: Mapping[int, int]) -> None:
     """Write page-table entries into a page, as memory."""
     for index, entry in entries.items():

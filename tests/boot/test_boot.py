@@ -15,7 +15,7 @@ import pytest
 
 import xengen
 from tests.boot.harness import Booter, GuestMaker, Images
-from tests.boot.snippets import ENDS, IDLE, doing
+from tests.boot.snippets import ENDS, IDLE, doing, standing
 from xengen.abi.memory import E820Entry
 from xengen.inspect import layout
 from xengen.inspect.live import hypervisor_of
@@ -31,13 +31,8 @@ MAP_LINE = re.compile(r"^memory: 0x(\w+) to 0x(\w+) type (\d+)$", re.MULTILINE)
 def machine(images: Images, guest: GuestMaker) -> Iterator[Machine]:
     """A machine that has booted, with two domains that go on for ever."""
     idle = guest(IDLE)
-    booter = Booter(images)
-    try:
-        found = booter((idle, "first of two"), idle, append="log=debug dom0_mem=16M")
-        found.console.expect("entering domain 0")
+    with standing(images, (idle, "first of two"), idle, append="log=debug dom0_mem=16M") as found:
         yield found
-    finally:
-        booter.close()
 
 
 def said(machine: Machine) -> str:
@@ -195,15 +190,10 @@ BAD = (
 @pytest.fixture(scope="module")
 def misspelt(images: Images, guest: GuestMaker) -> Iterator[Machine]:
     """A machine whose command line has every wrong option, between good ones, still with its domains."""
-    booter = Booter(images)
     idle = guest(IDLE)
-    try:
-        line = " ".join(("log=debug", "dom0_mem=12M", *UNKNOWN, *BAD, "domu_mem=9M", "quiet"))
-        found = booter(idle, idle, append=line)
-        found.console.expect("entering domain 0")
+    line = " ".join(("log=debug", "dom0_mem=12M", *UNKNOWN, *BAD, "domu_mem=9M", "quiet"))
+    with standing(images, idle, idle, append=line) as found:
         yield found
-    finally:
-        booter.close()
 
 
 @pytest.mark.parametrize("option", UNKNOWN)

@@ -1,6 +1,6 @@
 """mmuext_op (ABI 6.8): pins, flushes, the LDT's place, clearing and copying, and how far a list got.
 
-Base pointers are in test_mmu_tables.py, what an LDT holds in test_descriptors.py.
+Base pointers are in test_mmu_l3.py, what an LDT holds in test_descriptors.py.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _ABI = assembler_symbols()
 
 PT_LOAD, PT_NOTE = _ABI["PT_LOAD"], _ABI["PT_NOTE"]
 READ, WRITE, EXECUTE = _ABI["PF_R"], _ABI["PF_W"], _ABI["PF_X"]
-SHT_PROGBITS, SHT_STRTAB, SHT_NOTE = 1, _ABI["SHT_STRTAB"], _ABI["SHT_NOTE"]
+SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOTE = 1, 2, _ABI["SHT_STRTAB"], _ABI["SHT_NOTE"]
 
 HEADER_BYTES, PROGRAM_HEADER_BYTES, SECTION_HEADER_BYTES = 52, 32, 40
 
@@ -61,13 +61,18 @@ class Note:
 
 @dataclass(frozen=True)
 class Section:
-    """One section: its name, type and contents. `offset` and `size` replace what is true of the file."""
+    """One section: its name, type and contents. `offset` and `size` replace what is true of the file.
+
+    `link` is the number of the section that goes with it, the first of an image being 1; `entry_size` that of a row.
+    """
 
     name: str
     data: bytes
     kind: int = SHT_PROGBITS
     offset: int | None = None
     size: int | None = None
+    link: int = 0
+    entry_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,13 +195,15 @@ def _sections(sections: tuple[Section, ...], start: int) -> tuple[bytes, int]:
     names = bytearray(b"\0")
     contents = bytearray()
     headers = [bytes(SECTION_HEADER_BYTES)]
-    for section in (*sections, Section(".shstrtab", b"", SHT_STRTAB)):
+    own_names = Section(".shstrtab", b"", SHT_STRTAB)
+    for section in (*sections, own_names):
         name_at = len(names)
         names += section.name.encode("ascii") + b"\0"
-        data = bytes(names) if section.kind == SHT_STRTAB else section.data
+        data = bytes(names) if section is own_names else section.data
         offset = start + len(contents) if section.offset is None else section.offset
         size = len(data) if section.size is None else section.size
-        headers.append(struct.pack("<10I", name_at, section.kind, 0, 0, offset, size, 0, 0, 4, 0))
+        row = (name_at, section.kind, 0, 0, offset, size, section.link, 0, 4, section.entry_size)
+        headers.append(struct.pack("<10I", *row))
         contents += data + bytes(-len(data) % 4)
     return bytes(contents) + b"".join(headers), len(headers)
 

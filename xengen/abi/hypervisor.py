@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ctypes import LittleEndianStructure, c_int32, c_uint8, c_uint16, c_uint32, c_uint64
 
+from xengen.abi.sched import VcpuRunstateInfo
 from xengen.abi.structure import Constant, Declaration
 from xengen.abi.traps import TrapInfo
 
@@ -80,11 +81,23 @@ class Domain(LittleEndianStructure):
     ]
 
 
+class DirectGate(LittleEndianStructure):
+    """A gate of a guest's own that goes into the IDT while its vcpu runs: the vector, and the gate's two words."""
+
+    _pack_ = 4
+    _fields_ = [("vector", c_uint32), ("low", c_uint32), ("high", c_uint32)]
+
+
 class Vcpu(LittleEndianStructure):
     """A domain's one virtual processor. One heap block aligned to its size class.
 
     l3: the four entries that CR3 points at (a copy of the guest's L3 with only the bits that hardware allows).
     info: the address, in the reserved region, of the vcpu_info in use. frame: the guest's state while it does not run.
+    ts: the virtual CR0.TS, 0 or CR0_TS. cr4: the bits of CR4 that are the guest's own. iopl: the virtual IOPL.
+    io_bitmap: guest address of the bits of io_ports ports. periodic: period of its timer in ns, 0 when stopped.
+    info_page: the heap page whose address shows frame info_mfn, and info_spare the frame that the heap gave for it;
+    0 until register_vcpu_info. runstate_area: guest address where `runstate` is kept up to date, or 0.
+    gates: the first direct_gates of them are valid.
     """
 
     _pack_ = 4
@@ -116,6 +129,20 @@ class Vcpu(LittleEndianStructure):
         ("debugreg", c_uint32 * 8),
         ("frame", EntryFrame),
         ("traps", TrapInfo * 256),
+        ("ts", c_uint32),
+        ("cr4", c_uint32),
+        ("iopl", c_uint32),
+        ("io_bitmap", c_uint32),
+        ("io_ports", c_uint32),
+        ("nmi_pending", c_uint32),
+        ("periodic", c_uint64),
+        ("info_page", c_uint32),
+        ("info_mfn", c_uint32),
+        ("info_spare", c_uint32),
+        ("runstate_area", c_uint32),
+        ("runstate", VcpuRunstateInfo),
+        ("direct_gates", c_uint32),
+        ("gates", DirectGate * 8),
     ]
 
 
@@ -123,8 +150,8 @@ class GuestImage(LittleEndianStructure):
     """What the domain builder has learned of one kernel image, and where it puts what.
 
     file_*, initrd_start, command_line and first_byte are physical addresses (the builder runs with physical memory
-    mapped one to one); pstart and pend are pseudo-physical; the others that name a
-    place are the guest's virtual addresses. `error` is 0, or the address of a format that says why it is refused;
+    mapped one to one); pstart and pend are pseudo-physical; the others that name a place are the guest's virtual
+    addresses (`symbols`: 0 when there are none). `error` is 0, or the address of a format that says why it is refused;
     `error_pages` are the numbers that it may show. texts_used: bytes of guest_texts that hold texts of its notes.
     """
 
@@ -152,12 +179,14 @@ class GuestImage(LittleEndianStructure):
         ("loader", c_uint32),
         ("pae_mode", c_uint32),
         ("features", c_uint32),
+        ("bsd_symtab", c_uint32),
         ("extended_cr3", c_uint32),
         ("domain_id", c_uint32),
         ("pstart", c_uint32),
         ("pend", c_uint32),
         ("virt_offset", c_uint32),
         ("virt_kend", c_uint32),
+        ("symbols", c_uint32),
         ("virt_start", c_uint32),
         ("nr_pages", c_uint32),
         ("nr_pt_frames", c_uint32),
@@ -284,6 +313,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("ENTRY_FRAME", "entry_frame", EntryFrame, OURS),
     Declaration("FRAME", "frame", Frame, OURS),
     Declaration("DOMAIN", "domain", Domain, OURS),
+    Declaration("DIRECT_GATE", "direct_gate", DirectGate, OURS),
     Declaration("VCPU", "vcpu", Vcpu, OURS),
     Declaration("GUEST_IMAGE", "guest_image", GuestImage, OURS),
     Declaration("RANGE", "range", RangeRecord, OURS),
@@ -319,6 +349,7 @@ CONSTANTS: tuple[Constant, ...] = (
         DOMAIN_WINDOW=0xFD400000,
         MAP_CACHE=0xFD600000,
         MAP_CACHE_SLOTS=512,
+        MAP_CACHE_QUARTER=128,
         FIXMAP_APIC=0xFD800000,
         LINEAR_TABLES=0xFE000000,
         FRAME_TABLE=0xFF000000,
@@ -373,6 +404,12 @@ CONSTANTS: tuple[Constant, ...] = (
         EXCEPTION_VECTORS=32, DR6_RESET=0xFFFF0FF0, DR7_RESET=0x400,
         PANIC_VECTOR=0x100, PANIC_BACKTRACE_WORDS=256,
     ),
+    *_group(
+        "direct gates",
+        DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0, DIRECT_SYSTEM_CALL=0x80,
+        OUTER_FRAME_BYTES=20, NEVER_MAPPED=0xFFFFF000,
+    ),
+    *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2),
     *_group(
         "hypercalls",
         HYPERCALL_INSTRUCTION_BYTES=2, TRAP_TABLE_LIMIT=512, SHUTDOWN_REASONS=6, CONSOLE_PIECE=128, CONSOLE_DIGITS=10,

@@ -172,8 +172,13 @@ CONSTANTS: tuple[Constant, ...] = (
         "control registers", SDM3,
         CR0_PE=1 << 0, CR0_MP=1 << 1, CR0_EM=1 << 2, CR0_TS=1 << 3, CR0_ET=1 << 4, CR0_NE=1 << 5,
         CR0_WP=1 << 16, CR0_AM=1 << 18, CR0_NW=1 << 29, CR0_CD=1 << 30, CR0_PG=1 << 31,
-        CR4_DE=1 << 3, CR4_PSE=1 << 4, CR4_PAE=1 << 5, CR4_MCE=1 << 6, CR4_PGE=1 << 7, CR4_OSFXSR=1 << 9,
+        CR4_TSD=1 << 2, CR4_DE=1 << 3, CR4_PSE=1 << 4, CR4_PAE=1 << 5, CR4_MCE=1 << 6, CR4_PGE=1 << 7, CR4_OSFXSR=1 << 9,
         CR4_OSXMMEXCPT=1 << 10,
+    ),
+    *_group(
+        "debug registers", SDM3,
+        DR6_CAUSES=0xE00F, DR6_CLEAR=1 << 12, DR6_BS=1 << 14, DR7_ENABLES=0xFF, DR7_CLEAR=0xD800, DR7_GD=1 << 13,
+        DR7_RW_HIGH=0x22220000,
     ),
     *_group(
         "flags", SDM3,
@@ -211,7 +216,7 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "ELF", GABI,
         ELF_MAGIC=0x464C457F, ELFCLASS32=1, ELFDATA2LSB=1, ET_EXEC=2, EM_386=3, PT_LOAD=1, PT_NOTE=4, PF_X=1, PF_W=2,
-        PF_R=4, SHT_STRTAB=3, SHT_NOTE=7, SHT_NOBITS=8,
+        PF_R=4, SHT_SYMTAB=2, SHT_STRTAB=3, SHT_NOTE=7, SHT_NOBITS=8,
     ),
     *_group(
         "multiboot", MULTIBOOT,
@@ -228,7 +233,7 @@ CONSTANTS: tuple[Constant, ...] = (
         "8259, 8254, RTC, PCI ports", "Intel 8259A and 8254 datasheets, PC/AT",
         PIC_MASTER_DATA=0x21, PIC_SLAVE_DATA=0xA1, PIC_MASTER_COMMAND=0x20, PIC_SLAVE_COMMAND=0xA0, PIC_ICW1=0x11,
         PIC_ICW4=1, PIT_CHANNEL_2=0x42, PIT_COMMAND=0x43, PIT_GATE=0x61, PIT_FREQUENCY=1193182,
-        RTC_INDEX=0x70, RTC_DATA=0x71, PCI_ADDRESS=0xCF8, PCI_DATA=0xCFC, KEYBOARD_COMMAND=0x64, KEYBOARD_RESET=0xFE,
+        NMI_STATUS_SERR=0x80, NMI_STATUS_IOCHK=0x40, RTC_INDEX=0x70, RTC_DATA=0x71, PCI_ADDRESS=0xCF8, PCI_DATA=0xCFC, KEYBOARD_COMMAND=0x64, KEYBOARD_RESET=0xFE,
     ),
     *_group(
         "power management", ACPI,

@@ -57,7 +57,7 @@ def _text(found: ElfInfo, *, all_symbols: bool) -> Iterator[str]:
         yield "notes"
         for note in found.notes:
             value = f"{note.value:#x}" if isinstance(note.value, int) else note.value
-            cut = f"  (cut short: {note.missing} bytes are missing)" if note.missing else ""
+            cut = f"  (cut short: {note.missing} bytes missing)" if note.missing else ""
             yield f"  {note.owner:<12} {note.name:<18} {value}{cut}"
     yield ""
     yield from _symbol_lines(found, all_symbols)

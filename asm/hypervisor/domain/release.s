@@ -58,6 +58,7 @@
         movl    $0, DOMAIN_release_next(%ebx)
         call    gdt_release
         call    ldt_release
+        call    fpu_release
         movl    VCPU_guest_table(%ebp), %eax
         movl    $INVALID_MFN, VCPU_guest_table(%ebp)
         call    frame_record

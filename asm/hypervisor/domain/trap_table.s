@@ -4,7 +4,8 @@
 #   - A code or stack selector that a guest gives has RPL 1 at least when it is kept (ABI 5.11). Nothing else of it is
 #     checked: a selector that is no good faults when it is used, at the guest's expense.
 #   - VCPU_traps has all 256 vectors; an entry with a null selector is no handler.
-#   - The stack for ring 3 to ring 1 stands in the VCPU and, while the vcpu runs, in the TSS.
+#   - The stack for ring 3 to ring 1 stands in the VCPU and, while the vcpu runs, in the TSS and in outer_frame.
+#   - Direct gates (fast_trap.s) are those of the table as it is, however a change of it ends.
 
         .text
 
@@ -24,7 +25,6 @@
         ret
 {% endcall %}
 
-{% set L = labels("do_set_trap_table") %}
 # do_set_trap_table(table): installs handlers from an array of TRAP_INFO that ends with address 0.
 #
 # in:    %ebx = table, or 0 to clear all handlers; %ebp = current vcpu
@@ -32,6 +32,23 @@
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EFAULT; the entries before the bad address are installed
 {% call routine("do_set_trap_table") %}
+        call    direct_gates_remove
+        call    trap_table_change
+        pushl   %eax
+        call    direct_gates_find
+        call    direct_gates_install
+        popl    %eax
+        ret
+{% endcall %}
+
+{% set L = labels("trap_table_change") %}
+# trap_table_change(table): the change itself.
+#
+# in:    %ebx = table, or 0; %ebp = current vcpu
+# out:   %eax = 0 or an error
+# clob:  %ebx, %ecx, %edx, %esi, %edi
+# errs:  -EFAULT
+{% call routine("trap_table_change") %}
         testl   %ebx, %ebx
         jz      {{ L("clear") }}
         movl    %ebx, %esi
@@ -120,7 +137,7 @@
         cmpl    $CALLBACKTYPE_failsafe, %edx
         je      {{ L("failsafe") }}
         cmpl    $CALLBACKTYPE_nmi, %edx
-        je      {{ L("nmi") }}
+        je      nmi_register
 {{ L("not_there") }}:
         movl    $-ENOSYS, %eax
 {{ L("done") }}:
@@ -137,21 +154,13 @@
         movl    %eax, VCPU_failsafe_flags(%ebp)
         xorl    %eax, %eax
         ret
-{{ L("nmi") }}:
-        movl    $(VECTOR_NMI | TI_MASK_EVENTS << 8 | FLAT_RING1_CS << 16), VCPU_traps + 8 * VECTOR_NMI(%ebp)
-        movl    %ecx, VCPU_traps + 8 * VECTOR_NMI + TRAP_INFO_address(%ebp)
-        xorl    %eax, %eax
-        ret
 {{ L("unregister") }}:
         movl    $-EINVAL, %eax
         cmpl    $CALLBACKTYPE_failsafe, %edx
         jbe     {{ L("done") }}                 # event (0) or failsafe (1)
         cmpl    $CALLBACKTYPE_nmi, %edx
-        jne     {{ L("not_there") }}
-        xorl    %eax, %eax
-        movl    %eax, VCPU_traps + 8 * VECTOR_NMI(%ebp)
-        movl    %eax, VCPU_traps + 8 * VECTOR_NMI + TRAP_INFO_address(%ebp)
-        ret
+        je      nmi_unregister
+        jmp     {{ L("not_there") }}
 {% endcall %}
 
 {% set L = labels("do_stack_switch") %}
@@ -172,6 +181,7 @@
         movl    %ecx, VCPU_kernel_sp(%ebp)
         movl    %eax, %ss:tss + TSS_ss1
         movl    %ecx, %ss:tss + TSS_esp1
+        call    outer_frame_set
         xorl    %eax, %eax
         ret
 {% endcall %}

@@ -30,10 +30,9 @@
 # out:   does not return
 # errs:  selectors that cannot be loaded: failsafe callback, or the domain dies
 {% call routine("exit_to_guest") %}
-        cmpl    $0, reschedule
-        jne     {{ L("switch") }}
-{{ L("stay") }}:
         movl    current_vcpu, %ebp
+        cmpl    $0, reschedule
+        jne     {{ L("work") }}
         movl    VCPU_info(%ebp), %eax
         cmpb    $0, VCPU_INFO_evtchn_upcall_mask(%eax)
         jne     {{ L("no_event") }}
@@ -41,15 +40,21 @@
         jne     {{ L("event") }}
 {{ L("no_event") }}:
         popal
-        {{ user("popl %es", fail=L("bad_es")) }}
-        {{ user("popl %ds", fail=L("bad_ds")) }}
-        addl    $8, %esp
-        {{ user("iret", fail=L("bad_iret")) }}
+        {{ user("popl %es", fail="exit_bad_es") }}
+        {{ user("popl %ds", fail="exit_bad_ds") }}
+        addl    $(ENTRY_FRAME_eip - ENTRY_FRAME_vector), %esp
+        {{ user("iret", fail="exit_bad_iret") }}
 
-{{ L("switch") }}:
+{{ L("work") }}:
         movl    %esp, %esi
+        testl   $WORK_SCHEDULE, reschedule
+        jz      {{ L("no_switch") }}
         call    schedule                        # another vcpu's frame may be on the stack now
-        jmp     {{ L("stay") }}
+        movl    current_vcpu, %ebp
+{{ L("no_switch") }}:
+        movl    $0, reschedule
+        call    nmi_deliver
+        jmp     exit_to_guest
 
 {{ L("event") }}:
         movl    %esp, %esi
@@ -58,16 +63,40 @@
         movl    $BOUNCE_MASK_EVENTS, %edx
         call    bounce
         jmp     exit_to_guest
+{% endcall %}
 
-# %esp: as the faulting instruction found it; registers: the guest's. What was below %esp has been overwritten by the
-# frame of the fault itself, so the lower part of the ENTRY_FRAME is made again.
-{{ L("bad_iret") }}:
-        pushl   $0                              # error code
-        pushl   $EXCEPTION_VECTORS              # the vector: none of the guest's
-        pushl   %ds
-{{ L("bad_ds") }}:
+# exit_bad_es: %es, or %ds before %es was taken off the stack, cannot be loaded.
+#
+# in:    %esp = the frame from ENTRY_FRAME_es on; general registers: the guest's
+# out:   does not return
+# errs:  as deliver_failsafe
+# why:   the fault that led here has overwritten what was popped: the frame is made whole again from the registers
+{% call routine("exit_bad_es") %}
+        pushal
+        jmp     deliver_failsafe
+{% endcall %}
+
+# exit_bad_ds: %ds cannot be loaded, %es has been.
+#
+# in:    %esp = the frame from ENTRY_FRAME_ds on; general registers: the guest's
+# out:   does not return
+# errs:  as deliver_failsafe
+{% call routine("exit_bad_ds") %}
         pushl   %es
-{{ L("bad_es") }}:
+        pushal
+        jmp     deliver_failsafe
+{% endcall %}
+
+# exit_bad_iret: the iret could not go where the guest's %cs:%eip and %ss:%esp point.
+#
+# in:    %esp = the frame from ENTRY_FRAME_eip on; all other registers: the guest's
+# out:   does not return
+# errs:  as deliver_failsafe
+{% call routine("exit_bad_iret") %}
+        pushl   $0                              # no error code
+        pushl   $EXCEPTION_VECTORS              # and no exception
+        pushl   %ds
+        pushl   %es
         pushal
         jmp     deliver_failsafe
 {% endcall %}

@@ -35,7 +35,7 @@
         jne     {{ L("event") }}
 {{ L("no_event") }}:
         popl    %ebp
-        iret
+        {{ user("iret", fail="exit_bad_iret") }}
 {{ L("bad_number") }}:
         movl    $-ENOSYS, %eax
         jmp     {{ L("done") }}
@@ -76,6 +76,9 @@
         movl    %eax, ENTRY_FRAME_eax(%esp)
         jmp     exit_to_guest
 {{ L("restart") }}:
+        movl    current_vcpu, %ebp
+        cmpl    $HYPERCALL_iret, VCPU_last_hypercall(%ebp)
+        je      {{ L("have_result") }}          # the guest's own %eax, whatever it is
         call    hypercall_restart
         jmp     {{ L("have_result") }}
 {% endcall %}

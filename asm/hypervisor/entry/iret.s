@@ -53,7 +53,7 @@
         movl    VCPU_info(%ebp), %edx
         testl   $EFLAGS_IF, %ecx
         setz    VCPU_INFO_evtchn_upcall_mask(%edx)
-        movl    $0, VCPU_nmi_masked(%ebp)
+        call    nmi_unmask
         movl    iret_frame + IRET_FRAME_eax, %eax
         ret
 {{ L("no_vm86") }}:

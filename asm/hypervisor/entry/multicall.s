@@ -68,6 +68,7 @@
         {{ user("movl %ecx, MULTICALL_ENTRY_args + 0(%eax)", fail=L("bad_list")) }}
         movl    continuation + CONTINUATION_ecx, %ecx
         {{ user("movl %ecx, MULTICALL_ENTRY_args + 4(%eax)", fail=L("bad_list")) }}
+        jmp     {{ L("give_way") }}
 {{ L("bad_number") }}:
         movl    $-ENOSYS, %eax
         jmp     {{ L("have_result") }}

@@ -1,10 +1,10 @@
 # The map cache: a short look at any machine frame, wherever it is.
 #
 # Invariants
-#   - A slot is a page of the region at MAP_CACHE. Slots are given out in turn; when the last one has been used, all are
-#     emptied and the TLB is flushed once, so a slot that is given out is never in the TLB with an older frame.
-#   - A mapping is good until MAP_CACHE_SLOTS - 1 further frames have been mapped: nobody keeps one while working
-#     on a whole table of other tables, but maps again (the last frame mapped costs nothing).
+#   - A slot is a page of the region at MAP_CACHE. Slots are given out in turn. In the middle of each half of them the
+#     other half is emptied and the TLB flushed once, so a slot that is given out is never in the TLB with an older frame.
+#   - So a mapping is good until MAP_CACHE_QUARTER further frames have been mapped. Nobody keeps one while working on a
+#     whole table of other tables, but maps again (the last frame mapped costs nothing).
 #   - Mappings are writable, never executable. Frames are mapped only by those who hold a reference or know the type.
 
         .text
@@ -22,13 +22,14 @@
         pushl   %ecx
         movl    %eax, map_last_mfn
         movl    map_next_slot, %ecx
-        cmpl    $MAP_CACHE_SLOTS, %ecx
-        jae     {{ L("wrap") }}
+        testl   $(MAP_CACHE_QUARTER - 1), %ecx
+        jz      {{ L("quarter") }}
 {{ L("have_slot") }}:
         shll    $PAGE_SHIFT, %eax
         orl     $(PTE_P | PTE_RW | PTE_A | PTE_D), %eax
         movl    %eax, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size(,%ecx,8)
         leal    1(%ecx), %eax
+        andl    $(MAP_CACHE_SLOTS - 1), %eax
         movl    %eax, map_next_slot
         movl    %ecx, %eax
         shll    $PAGE_SHIFT, %eax
@@ -39,28 +40,35 @@
 {{ L("same") }}:
         movl    map_last_address, %eax
         ret
-{{ L("wrap") }}:
+{{ L("quarter") }}:
+        testl   $MAP_CACHE_QUARTER, %ecx
+        jz      {{ L("have_slot") }}            # the beginning of a half
         call    map_cache_empty
-        xorl    %ecx, %ecx
         jmp     {{ L("have_slot") }}
 {% endcall %}
 
 {% set L = labels("map_cache_empty") %}
-# map_cache_empty(): takes all mappings away.
+# map_cache_empty(slot): takes all mappings of the other half away.
 #
-# in:    -
+# in:    %ecx = slot
 # out:   -
 # clob:  none
 # errs:  none
 # why:   the upper halves of the entries, with the no-execute bit, stay
 {% call routine("map_cache_empty") %}
         pushl   %ecx
-        movl    $MAP_CACHE_SLOTS, %ecx
+        pushl   %edx
+        movl    %ecx, %edx
+        notl    %edx
+        andl    $(MAP_CACHE_SLOTS / 2), %edx    # the first slot of the other half
+        movl    $(MAP_CACHE_SLOTS / 2), %ecx
 {{ L("next_slot") }}:
-        movl    $0, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size - PTE_size(,%ecx,8)
+        movl    $0, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size(,%edx,8)
+        incl    %edx
         decl    %ecx
         jnz     {{ L("next_slot") }}
         call    tlb_flush
+        popl    %edx
         popl    %ecx
         ret
 {% endcall %}

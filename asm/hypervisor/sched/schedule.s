@@ -3,8 +3,8 @@
 # Invariants
 #   - `reschedule` is set by whoever wants another choice; the choice is made on the way out (exit.s), never deeper, so
 #     the stack holds one ENTRY_FRAME and nothing else when frames are exchanged.
-#   - A vcpu that does not run has its whole state in its VCPU: frame, %fs, %gs, floating point. One that runs has it
-#     in the frame on the stack and in the processor.
+#   - A vcpu that does not run has its whole state in its VCPU: frame, %fs, %gs, debug registers. One that runs has it
+#     in the frame on the stack and in the processor. Floating point is exchanged later, when it is used (fpu.s).
 #   - domain_list has the domains in the order of their ids. Domain 0 is always there and can always run: when it
 #     ends, the machine ends.
 
@@ -59,7 +59,7 @@
         rep movsl
         movw    %fs, VCPU_fs(%ebp)
         movw    %gs, VCPU_gs(%ebp)
-        fxsave  VCPU_fpu(%ebp)
+        call    direct_gates_remove
         popl    %edi
         popl    %esi
         popl    %ecx
@@ -70,7 +70,7 @@
 # vcpu_load(vcpu, frame): makes a vcpu the current one.
 #
 # in:    %ebp = vcpu, %esi = where its ENTRY_FRAME goes
-# out:   current_vcpu; the vcpu's address space, stack for ring 3, %fs, %gs, floating point, time
+# out:   current_vcpu; the vcpu's address space, stack for ring 3, %fs, %gs, direct gates, time
 # clob:  %eax, %ecx, %edx, %fs, %gs
 # errs:  selectors that cannot be loaded become null
 {% call routine("vcpu_load") %}
@@ -80,8 +80,9 @@
         movl    VCPU_cr3(%ebp), %eax
         movl    %eax, %cr3
         incl    tlb_epoch
-        movl    VCPU_kernel_sp(%ebp), %eax
-        movl    %eax, tss + TSS_esp1
+        movl    VCPU_kernel_sp(%ebp), %ecx
+        movl    %ecx, tss + TSS_esp1
+        call    outer_frame_set
         movl    VCPU_kernel_ss(%ebp), %eax
         movl    %eax, tss + TSS_ss1
         movl    %esi, %edi
@@ -95,8 +96,10 @@
 {{ L("null_fs") }}:
         {{ user("movw VCPU_gs(%ebp), %gs", fail=L("null_gs")) }}
 {{ L("null_gs") }}:
-        fxrstor VCPU_fpu(%ebp)
         call    ldt_load
+        call    fpu_load
+        call    debug_load
+        call    direct_gates_install
         call    clock_publish
         popl    %edi
         popl    %esi

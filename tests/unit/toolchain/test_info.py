@@ -113,8 +113,8 @@ def test_somebody_elses_legacy_section_is_read(tree: Tree, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("last", "shown"),
     [
-        (replace(text("PAE_MODE", "yes"), descsz=12), "PAE_MODE           yes  (cut short: 8 bytes are missing)"),
-        (replace(number("ENTRY", 0x4030201), descsz=8), "ENTRY              01020304  (cut short: 4 bytes are missing)"),
+        (replace(text("PAE_MODE", "yes"), descsz=12), "PAE_MODE           yes  (cut short: 8 bytes missing)"),
+        (replace(number("ENTRY", 0x4030201), descsz=8), "ENTRY              01020304  (cut short: 4 bytes missing)"),
     ],
     ids=["text", "number"],
 )

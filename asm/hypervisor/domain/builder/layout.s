@@ -48,6 +48,7 @@
         cmpl    %edx, %ecx
         ja      {{ L("bad_entry") }}
         movl    %edx, guest + GUEST_IMAGE_virt_kend
+        call    symbols_measure
         call    virt_start_choose
         cmpl    $0, guest + GUEST_IMAGE_error
         jne     {{ L("done") }}

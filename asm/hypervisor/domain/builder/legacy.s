@@ -198,7 +198,8 @@
 
 {% set keys = [("LOADER=", "LOADER"), ("GUEST_OS=", "GUEST_OS"), ("XEN_VER=", "XEN_VERSION"),
                ("FEATURES=", "FEATURES"), ("PAE=", "PAE_MODE"), ("VIRT_BASE=", "VIRT_BASE"), ("VIRT_ENTRY=", "ENTRY"),
-               ("ELF_PADDR_OFFSET=", "PADDR_OFFSET"), ("HYPERCALL_PAGE=", "HYPERCALL_PAGE")] %}
+               ("ELF_PADDR_OFFSET=", "PADDR_OFFSET"), ("HYPERCALL_PAGE=", "HYPERCALL_PAGE"),
+               ("BSD_SYMTAB", "BSD_SYMTAB")] %}
 {% for word, note in keys %}
 {{ text("legacy_key_" ~ loop.index0, word) }}
 {% endfor %}

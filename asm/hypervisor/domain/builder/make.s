@@ -91,6 +91,7 @@
 {% call routine("domain_make") %}
         call    domain_structures_make          # %ebx = DOMAIN, %ebp = VCPU from here on
         call    segments_load
+        call    symbols_load
         call    initrd_load
         call    memory_assign
         call    hypercall_page_fill

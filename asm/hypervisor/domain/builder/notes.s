@@ -7,7 +7,6 @@
 #     that ends the search, even if it is one that says nothing to us.
 #   - Texts are copied, for not all of them end with NUL (Linux's FEATURES does not), and the file stays as it is: its
 #     notes may be part of a segment.
-#   - BSD_SYMTAB is not honoured: no symbols are appended to the image.
 #   - A note whose descriptor runs past its piece of the file ends the reading of that piece, but what is there of it
 #     counts: GRUB's images end in such a note, and it is the one that says PAE.
 
@@ -220,7 +219,7 @@
                   "SUPPORTED_FEATURES": "supported_features"} %}
 {% set addresses = ["ENTRY", "HYPERCALL_PAGE", "VIRT_BASE", "PADDR_OFFSET", "HV_START_LOW"] %}
 {% set texts = {"XEN_VERSION": "xen_version", "GUEST_OS": "guest_os", "LOADER": "loader", "PAE_MODE": "pae_mode",
-                "FEATURES": "features"} %}
+                "FEATURES": "features", "BSD_SYMTAB": "bsd_symtab"} %}
 # For each note where what it says is kept in GUEST_IMAGE, 0: it does not matter.
 {% call object("note_places") %}
 {% for type in range(abi.XEN_ELFNOTE_SUPPORTED_FEATURES + 1) %}
