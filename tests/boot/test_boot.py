@@ -123,7 +123,7 @@ def test_a_processor_with_or_without_no_execute_is_taken_and_it_is_said(
 
 def test_a_processor_without_pae_is_refused_with_a_sentence(boot: Booter) -> None:
     machine = boot("hello", cpu=f"{CPU},-pae")
-    machine.console.expect(r"^xengen: this processor has no PAE$")
+    machine.console.expect(r"^xengen: this processor has no PAE\r?\n")
     assert machine.console.raw == b"xengen: this processor has no PAE\r\n"
 
 

@@ -137,13 +137,13 @@ def booter(images: Images) -> Iterator[Booter]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def machine(booter: Booter, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """The machine with all guests."""
+@pytest.fixture(scope="module", params=[True, False], ids=["debug", "release"])
+def machine(request: pytest.FixtureRequest, booter: Booter, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """The machine with all guests, once with each build of the hypervisor."""
     folder = tmp_path_factory.mktemp("images")
     files = [write_image(folder, f"guest{index}", one.image()) for index, one in enumerate(GUESTS)]
     sizes = " ".join(f"dom{index}_mem={one.pages * PAGE}" for index, one in enumerate(GUESTS))
-    made = booter(*files, append=sizes, trace=False)
+    made = booter(*files, append=sizes, trace=False, debug=request.param)
     made.console.expect("entering domain 0")
     return made
 

@@ -121,7 +121,7 @@ def test_version_facts_leave_what_is_behind_them_alone(agent: Agent, name: str) 
 @pytest.mark.parametrize("name, size", [
     ("extraversion", 16), ("compile_info", 144), ("capabilities", 1024), ("changeset", 64), ("commandline", 1024),
 ])
-def test_version_texts_are_followed_by_zeroes_and_nothing_of_the_hypervisors(agent: Agent, name: str, size: int) -> None:
+def test_version_texts_are_followed_by_zeroes_alone(agent: Agent, name: str, size: int) -> None:
     address = agent.put(b"\xee" * size)
     assert version(agent, name, address) == 0
     data = agent.read(address, size)

@@ -405,8 +405,8 @@ CONSTANTS: tuple[Constant, ...] = (
         PANIC_VECTOR=0x100, PANIC_BACKTRACE_WORDS=256,
     ),
     *_group(
-        "direct gates",
-        DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0, DIRECT_SYSTEM_CALL=0x80,
+        "limits of a vcpu",
+        IO_PORTS=65536, SHORTEST_PERIOD=1_000_000, DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0, DIRECT_SYSTEM_CALL=0x80,
         OUTER_FRAME_BYTES=20, NEVER_MAPPED=0xFFFFF000,
     ),
     *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2),

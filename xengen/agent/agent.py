@@ -23,6 +23,7 @@ from xengen.abi.traps import TrapInfo
 from xengen.agent.command import Argument, Command, Placed, hypercall_command
 from xengen.agent.mailbox import CAPACITY, Mailbox
 from xengen.agent.outcome import Fault, Outcome, Registers, Result, Trap, UnexpectedFault, completed
+from xengen.agent.pool import Pool, Scratch
 from xengen.agent.snippet import SnippetAssembler
 from xengen.agent.space import PAGE, Page
 from xengen.errors import XengenError
@@ -31,7 +32,9 @@ from xengen.machine.symbols import SymbolTable
 
 _VALUES = assembler_symbols()
 RETURN = _VALUES["AGENT_RETURN"]
-COMMAND_SIZE = sizeof(AgentCommand)
+COMMAND_WORDS = sizeof(AgentCommand) // 4
+STATUS_WORD = AgentCommand.status.offset // 4
+EAX_WORD = AgentCommand.after.offset // 4
 
 # What snippets may name of the agent's.
 OWN_NAMES = (
@@ -57,10 +60,8 @@ class Agent:
         self.mailbox = Mailbox(machine, domain, self.symbols)
         self.space = self.mailbox.space
         self.start_info = self.mailbox.start_info
-        self._scratch = (self.address("agent_scratch"), _VALUES["AGENT_SCRATCH_PAGES"] * PAGE)
-        self._scratch_used = 0
-        self._pages = iter(range(_VALUES["AGENT_POOL_PAGES"]))
-        self._returned: list[Page] = []
+        self._scratch = Scratch(self.address("agent_scratch"), _VALUES["AGENT_SCRATCH_PAGES"] * PAGE)
+        self._pool = Pool(self.address("agent_pool"), _VALUES["AGENT_POOL_PAGES"])
         self._snippets = SnippetAssembler(_VALUES | self._own_names())
         if len(machine.spec.modules) == 1 if alone is None else alone:
             self.mailbox.spins = 0
@@ -101,8 +102,7 @@ class Agent:
                 command, found = hypercall_command(call, checked, self.put_bytes)
                 commands.append(command)
                 placed += found
-            outcomes = self.do_all(commands)
-            results += [completed(outcome, "a hypercall of a batch").result for outcome in outcomes]
+            results += self._results(commands)
             self._refresh(placed)
         return results
 
@@ -204,14 +204,7 @@ class Agent:
 
     def allocate(self, size: int) -> int:
         """Return the address of `size` bytes of scratch memory, aligned to 8; readable and writable, contents any."""
-        start, capacity = self._scratch
-        if size > capacity:
-            raise ValueError(f"{size} bytes of scratch memory: there are {capacity}")
-        if self._scratch_used + size > capacity:
-            self._scratch_used = 0
-        address = start + self._scratch_used
-        self._scratch_used += (size + 7) & -8
-        return address
+        return self._scratch.allocate(size)
 
     def put_bytes(self, data: bytes) -> int:
         """Place bytes in scratch memory and return their address."""
@@ -234,13 +227,7 @@ class Agent:
 
     def page(self) -> Page:
         """Return a spare page: mapped writable in the initial mapping, zeroed."""
-        if self._returned:
-            page = self._returned.pop()
-        else:
-            index = next(self._pages, None)
-            if index is None:
-                raise XengenError("the agent has no spare page left")
-            page = self.space.page(self.address("agent_pool") + index * PAGE)
+        page = self.space.page(self._pool.take())
         self.space.memory.write(page.machine, bytes(PAGE))
         return page
 
@@ -255,7 +242,7 @@ class Agent:
             result = self.map(page.va, entry)
             if result != 0:
                 raise XengenError(f"the page at {page.va:#x} cannot be made writable again: {result!r}")
-            self._returned.append(page)
+            self._pool.take_back(page.va)
 
     def map(self, va: int, entry: int, flags: int = _VALUES["UVMF_INVLPG"]) -> Result:
         """update_va_mapping with a 64-bit entry."""
@@ -301,6 +288,15 @@ class Agent:
         installed, outcome = self.do_all((install, run))
         completed(installed, "putting a snippet in place")
         return outcome
+
+    def _results(self, commands: Sequence[Command]) -> list[Result]:
+        """Carry out hypercalls and return eax of each; UnexpectedFault when one was trapped."""
+        answer = self.mailbox.submit(b"".join(command.encode() for command in commands), len(commands))
+        words = answer.cast("I")
+        if any(words[STATUS_WORD::COMMAND_WORDS].tolist()):
+            records = (AgentCommand * len(commands)).from_buffer_copy(answer)
+            return [completed(self._outcome(record), "a hypercall of a batch").result for record in records]
+        return [Result(eax - (1 << 32) if eax >> 31 else eax) for eax in words[EAX_WORD::COMMAND_WORDS].tolist()]
 
     def _outcome(self, record: AgentCommand) -> Outcome:
         if record.status == 0:

@@ -25,6 +25,7 @@ Placer = Callable[[bytes], int]
 
 _COMMAND = Struct("<BxH7I32x")
 assert _COMMAND.size == sizeof(AgentCommand)
+NO_REGISTERS = (0,) * 7
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,8 @@ class Command:
 
     def encode(self) -> bytes:
         """Return the record, 64 bytes."""
-        missing = (0,) * (7 - len(self.registers))
-        words = (word & 0xFFFFFFFF for word in (*self.registers, *missing))
-        return _COMMAND.pack(self.verb, self.offset, *words)
+        words = [word & 0xFFFFFFFF for word in self.registers]
+        return _COMMAND.pack(self.verb, self.offset, *words, *NO_REGISTERS[len(words) :])
 
 
 def hypercall_number(call: str | int) -> int:

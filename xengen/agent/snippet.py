@@ -48,7 +48,9 @@ class SnippetAssembler:
 
     def _assemble(self, text: str, address: int) -> bytes:
         base = address & -PAGE  # images begin on a page
-        lines = [Line(f".skip {address - base:#x}", Origin(NAME, 0)), Line(f"{NAME}:", Origin(NAME, 0))]
+        padding = ".byte " + ", ".join(["0"] * (address - base))
+        lines = [Line(padding, Origin(NAME, 0))] if address > base else []
+        lines.append(Line(f"{NAME}:", Origin(NAME, 0)))
         lines += [Line(line, Origin(NAME, number)) for number, line in enumerate(text.split("\n"), 1)]
         lines.append(Line(f"{NAME}_end:", Origin(NAME, 0)))
         spec = ImageSpec(NAME, NAME, base, 0, NAME, entry_is_physical=False, libs=(), macros=(), about="")

@@ -32,7 +32,7 @@ def owners(survey: Survey) -> Iterator[Violation]:
 
 def nr_pages(survey: Survey) -> Iterator[Violation]:
     """A domain's nr_pages counts its frames, but for those of the hypervisor's heap that it shares."""
-    shared = {holding.mfn for holding in survey.holdings}
+    shared = {holding.mfn for holding in survey.holdings if holding.from_heap}
     counts = np.bincount(survey.owners[survey.owners >= 0], minlength=len(survey.domains))
     for domain, found in zip(survey.domains, counts, strict=True):
         own = int(found) - sum(survey.domain_of(mfn) == domain.id for mfn in shared)

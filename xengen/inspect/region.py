@@ -118,7 +118,7 @@ def alias_table(survey: Survey) -> Iterator[Violation]:
 
 
 def known_frames(survey: Survey) -> Flags:
-    """Whether each frame is one that hv_l1 shows as the hypervisor's, or part of the image: bool[max_frame]."""
+    """Whether each frame is one that hv_l1 shows, or would show, as the hypervisor's: bool[max_frame]."""
     hypervisor = survey.hypervisor
     entries = hypervisor.hv_l1
     count = len(survey.records)
@@ -128,6 +128,9 @@ def known_frames(survey: Survey) -> Flags:
             shown = entries[part.pages]
             frames = _frames(shown)[(shown & layout.PTE_P) != 0]
             known[frames[frames < count]] = True
+    for domain in survey.domains:  # the heap's own frame, while its page shows a vcpu_info
+        if domain.vcpu is not None and domain.vcpu.record.info_page and domain.vcpu.record.info_spare < count:
+            known[domain.vcpu.record.info_spare] = True
     return known
 
 

@@ -25,11 +25,15 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class Holding:
-    """A reference that the hypervisor keeps to a frame of a domain; `is_written`: one to the type writable, too."""
+    """A reference that the hypervisor keeps to a frame of a domain; `is_written`: one to the type writable, too.
+
+    `from_heap`: the frame is the hypervisor's heap's, and not among the domain's pages.
+    """
 
     mfn: int
     is_written: bool
     what: str
+    from_heap: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,12 +119,18 @@ def survey(hypervisor: Hypervisor) -> Survey:
 
 
 def holdings(domains: tuple[Domain, ...]) -> tuple[Holding, ...]:
-    """The frames of domains that the hypervisor keeps a reference to: it writes into each shared_info."""
-    return tuple(
-        Holding(domain.record.shared_info_mfn, True, f"shared_info of domain {domain.id}")
+    """The frames of domains that the hypervisor keeps a reference to: it writes into shared_info and vcpu_info."""
+    shared = [
+        Holding(domain.record.shared_info_mfn, True, f"shared_info of domain {domain.id}", from_heap=True)
         for domain in domains
         if domain.record.shared_info
-    )
+    ]
+    moved = [
+        Holding(domain.vcpu.record.info_mfn, True, f"vcpu_info of domain {domain.id}")
+        for domain in domains
+        if domain.vcpu is not None and domain.vcpu.record.info_page
+    ]
+    return (*shared, *moved)
 
 
 def _owners(records: Records, domains: tuple[Domain, ...]) -> Numbers:

@@ -6,7 +6,7 @@
 
         .text
 
-# bench_undefined(): an undefined instruction.
+# bench_undefined(): an instruction that is undefined but in system management mode.
 #
 # in:    -
 # out:   -
@@ -14,7 +14,7 @@
 # errs:  none
 {% call routine("bench_undefined") %}
 undefined_begin:
-        {{ user("ud2", fail="undefined_end") }}
+        {{ user("rsm", fail="undefined_end") }}
 undefined_end:
         ret
 {% endcall %}

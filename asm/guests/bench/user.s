@@ -48,24 +48,24 @@
 #
 # in:    -
 # out:   -
-# clob:  %eax, %ecx
+# clob:  %eax
 # errs:  none
+# why:   user_left returns in its place; that it does is said in the exception table, for the checker of contracts
 {% call routine("bench_" ~ name) %}
+        movl    %esp, user_esp
         movl    ${{ name }}_loop, %eax
-        call    user_enter
+        {{ user("jmp user_enter", fail="bench_" ~ name ~ "_left") }}
+bench_{{ name }}_left:
         ret
 {% endcall %}
 
 {% endfor %}
-# user_enter(where): goes on in ring 3 until it leaves again.
+# user_enter: goes on in ring 3.
 #
 # in:    %eax = where
-# out:   -
-# clob:  %eax, %ecx
+# out:   does not return
 # errs:  none
-# why:   the exception table says how it comes back, for the checker of contracts; no code reads it
 {% call routine("user_enter") %}
-        movl    %esp, user_esp
         movl    $USER_TURNS, %ecx
         movl    $FLAT_USER_DS, %edx
         movl    %edx, %ds
@@ -75,22 +75,20 @@
         pushl   $(EFLAGS_ONE | EFLAGS_IF)
         pushl   $FLAT_USER_CS
         pushl   %eax
-        {{ user("iret", fail="user_back") }}
-user_back:
-        movl    $FLAT_KERNEL_DS, %eax
-        movl    %eax, %ds
-        movl    %eax, %es
-        ret
+        iret
 {% endcall %}
 
-# user_left: the application's `int $VECTOR_LEAVE`.
+# user_left: the application's `int $VECTOR_LEAVE`: back to whoever called the operation.
 #
 # in:    stack: the application's frame
 # out:   does not return
 # errs:  none
 {% call routine("user_left") %}
-        movl    %ss:user_esp, %esp
-        jmp     user_back
+        movl    $FLAT_KERNEL_DS, %eax
+        movl    %eax, %ds
+        movl    %eax, %es
+        movl    user_esp, %esp
+        ret
 {% endcall %}
 
 # system_call: what the kernel does for an application here: nothing.

@@ -34,7 +34,7 @@
         popl    panic_reason
 {{ print("PANIC: %s\\n", "panic_reason") }}
         call    where_print
-        leal    ENTRY_FRAME_esp(%esi), %ebx     # ring 0: the stack goes on where esp and ss would be
+        leal    ENTRY_FRAME_eflags(%esi), %ebx  # the stack goes on behind these two
         jmp     panic_report
 {% endcall %}
 
@@ -167,14 +167,15 @@
 {% call routine("registers_print") %}
         pushl   %eax
         pushl   %edx
-        leal    ENTRY_FRAME_esp(%esi), %eax
-        movl    %ss, %edx
-        cmpl    $VECTOR_DF, ENTRY_FRAME_vector(%esi)
-        je      {{ L("has_its_own") }}
-        testb   $SELECTOR_RPL, ENTRY_FRAME_cs(%esi)
-        jz      {{ L("have_stack") }}
+        leal    ENTRY_FRAME_eflags(%esi), %eax
         cmpl    $PANIC_VECTOR, ENTRY_FRAME_vector(%esi)
         je      {{ L("have_stack") }}
+        leal    ENTRY_FRAME_esp(%esi), %eax     # ring 0: the processor pushed no stack pointer
+        movl    %ss, %edx
+        cmpl    $VECTOR_DF, ENTRY_FRAME_vector(%esi)
+        je      {{ L("has_its_own") }}          # but a task switch did
+        testb   $SELECTOR_RPL, ENTRY_FRAME_cs(%esi)
+        jz      {{ L("have_stack") }}
 {{ L("has_its_own") }}:
         movl    ENTRY_FRAME_esp(%esi), %eax
         movl    ENTRY_FRAME_ss(%esi), %edx

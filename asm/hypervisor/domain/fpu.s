@@ -27,6 +27,7 @@
         movl    %eax, %cr0
         xorl    %eax, %eax
 {{ L("done") }}:
+        clc                                     # as all bare handlers (entry/hypercall.s)
         ret
 {{ L("clear") }}:
         movl    %eax, VCPU_ts(%ebp)

@@ -52,13 +52,14 @@
 #
 # in:    %ebx = DOMAIN, %ebp = its VCPU
 # out:   DOMAIN_release_next = 0
-# clob:  %eax
+# clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("domain_release_begin") %}
         movl    $0, DOMAIN_release_next(%ebx)
         call    gdt_release
         call    ldt_release
         call    fpu_release
+        call    vcpu_info_release
         movl    VCPU_guest_table(%ebp), %eax
         movl    $INVALID_MFN, VCPU_guest_table(%ebp)
         call    frame_record

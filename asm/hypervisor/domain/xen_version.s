@@ -7,20 +7,20 @@
         .text
 
 {% set L = labels("fast_xen_version") %}
-# fast_xen_version(cmd): the version, without a full frame; the other sub-operations get one.
+# fast_xen_version(cmd): the version, without a full frame.
 #
-# in:    %ebx = XENVER_*; a bare handler's frame
-# out:   %eax = major << 16 | minor
+# in:    %ebx = XENVER_*
+# out:   no carry: %eax = major << 16 | minor; carry: another sub-operation
 # clob:  none
-# errs:  none
+# errs:  carry
 {% call routine("fast_xen_version") %}
         testl   %ebx, %ebx
         jnz     {{ L("not_version") }}
         movl    $(XENGEN_MAJOR << 16 | XENGEN_MINOR), %eax
-        ret
+        ret                                     # carry is clear: `test` cleared it
 {{ L("not_version") }}:
-        movl    $do_xen_version, %ebp
-        jmp     full_hypercall
+        stc
+        ret
 {% endcall %}
 
 {% set L = labels("do_xen_version") %}

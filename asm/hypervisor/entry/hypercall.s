@@ -8,6 +8,8 @@
 #     and its own return address there; full_hypercall builds the rest of the frame below them.
 #   - A handler gets the guest's argument registers as they are (%ebx, %ecx, %edx, %esi, %edi) and %ebp = current vcpu.
 #     What a bare handler does not name in `out` and `clob` reaches the guest unchanged.
+#   - Bare handlers return with carry clear. One named fast_* may return with carry set: then do_NAME makes the call,
+#     with the arguments that are in the registers now, behind full_hypercall.
 #   - Every way out tests for a pending event, so a guest can make any hypercall to have its upcall delivered.
 
         .text
@@ -27,6 +29,7 @@
         jae     {{ L("bad_number") }}
         movl    %eax, VCPU_last_hypercall(%ebp)
         call    *%ss:hypercall_table(,%eax,4)
+        jc      {{ L("long_way") }}
 {{ L("done") }}:
         movl    VCPU_info(%ebp), %ebp
         cmpb    $0, VCPU_INFO_evtchn_upcall_mask(%ebp)
@@ -39,6 +42,12 @@
 {{ L("bad_number") }}:
         movl    $-ENOSYS, %eax
         jmp     {{ L("done") }}
+{{ L("long_way") }}:
+        pushl   %eax                            # where a return address would be
+        movl    VCPU_last_hypercall(%ebp), %ebp
+{{ assert("btl %ebp, %ss:split_hypercalls", "jc", "a bare handler returned with carry set") }}
+        movl    %ss:multicall_table(,%ebp,4), %ebp
+        jmp     full_hypercall
 {{ L("event") }}:
         pushl   $0x82                           # the vector: from here on it is a full frame
         pushl   %ds
@@ -52,8 +61,7 @@
 {% set L = labels("full_hypercall") %}
 # full_hypercall: the rest of the way for handlers that need a full ENTRY_FRAME and our data segments.
 #
-# in:    %ebp = handler; stack: return address into hypercall_entry (never used), the guest's %ebp, the processor's
-#        frame
+# in:    %ebp = handler; stack: a word that is never used, the guest's %ebp, the processor's frame
 # out:   does not return
 # errs:  none
 # calls: do_*
@@ -136,6 +144,13 @@
         .long   {{ {"BARE": "do_", "SPLIT": "fast_", "FULL": "full_"}[call.entry.name] ~ call.name }}
 {% endif %}
 {% endfor %}
+{% endcall %}
+{% call object("split_hypercalls") %}
+{% set bits = namespace(split=0) %}
+{% for call in hypercalls if call.entry and call.entry.name == "SPLIT" %}
+{% set bits.split = bits.split + 2 ** call.number %}
+{% endfor %}
+        .long   {{ bits.split % 2 ** 32 }}, {{ bits.split // 2 ** 32 }}
 {% endcall %}
 {% call object("multicall_table") %}
 {% for number in range(abi.NR_HYPERCALLS) %}

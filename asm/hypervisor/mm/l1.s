@@ -257,25 +257,11 @@
 # out:   %eax = 0 or an error; the entry is unchanged then
 # clob:  %edx
 # errs:  as l1_entry_get
-# why:   the same frame with the same P and RW keeps its references, but its flags are checked all the same
+# why:   nearly all that guests ask for is done by l1_entry_fast: the rest is I/O memory, a frame's last reference, a
+#        frame that is to become writable, and what is refused
 {% call routine("l1_entry_update") %}
-        movl    (%esi), %eax
-        movl    4(%esi), %edx
-        xorl    %ebx, %eax
-        xorl    %ecx, %edx
-        testl   $(~PAGE_OFFSET_MASK | PTE_P | PTE_RW), %eax
-        jnz     {{ L("another") }}
-        testl   $PTE_HIGH_FRAME, %edx
-        jnz     {{ L("another") }}
-        testb   $PTE_P, %bl
-        jz      {{ L("store") }}
-        testl   $(PTE_PWT | PTE_PCD | PTE_PSE), %ebx
-        jnz     {{ L("another") }}
-        testl   %edx, %edx
-        js      {{ L("another") }}              # no-execute changes: whether the processor has it is checked there
-{{ L("store") }}:
-        movl    %ebx, (%esi)
-        movl    %ecx, 4(%esi)
+        call    l1_entry_fast
+        jc      {{ L("another") }}
         xorl    %eax, %eax
         ret
 {{ L("another") }}:

@@ -321,31 +321,27 @@
 # out:   VCPU_l3
 # clob:  %eax
 # errs:  none
+# why:   bare handlers come here, too: memory is reached through %ss; the upper halves are 0 for good
 {% call routine("base_pointer_copy") %}
-        pushl   %ecx
         pushl   %edx
         movl    VCPU_guest_table(%ebp), %eax
         call    map_frame
         movl    %eax, %edx
-        xorl    %ecx, %ecx
-{{ L("next_entry") }}:
-        movl    (%edx,%ecx,8), %eax
+{% for slot in range(4) %}
+        movl    %ss:{{ slot }} * PTE_size(%edx), %eax
         testb   $PTE_P, %al
-        jz      {{ L("absent") }}
-        andl    $~PAGE_OFFSET_MASK, %eax
-        orl     $PTE_P, %eax
-        jmp     {{ L("store") }}
-{{ L("absent") }}:
-        xorl    %eax, %eax
-{{ L("store") }}:
-        movl    %eax, VCPU_l3(%ebp,%ecx,8)
-        movl    $0, VCPU_l3 + 4(%ebp,%ecx,8)
-        incl    %ecx
-        cmpl    $4, %ecx
-        jb      {{ L("next_entry") }}
+        jz      {{ L("absent_" ~ slot) }}
+        andl    $(~PAGE_OFFSET_MASK | PTE_P), %eax
+{{ L("store_" ~ slot) }}:
+        movl    %eax, VCPU_l3 + {{ slot }} * PTE_size(%ebp)
+{% endfor %}
         popl    %edx
-        popl    %ecx
         ret
+{% for slot in range(4) %}
+{{ L("absent_" ~ slot) }}:
+        xorl    %eax, %eax
+        jmp     {{ L("store_" ~ slot) }}
+{% endfor %}
 {% endcall %}
 
 {% set L = labels("base_pointer_set") %}

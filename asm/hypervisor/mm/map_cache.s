@@ -6,6 +6,7 @@
 #   - So a mapping is good until MAP_CACHE_QUARTER further frames have been mapped. Nobody keeps one while working on a
 #     whole table of other tables, but maps again (the last frame mapped costs nothing).
 #   - Mappings are writable, never executable. Frames are mapped only by those who hold a reference or know the type.
+#   - Bare handlers map frames, too: memory is reached through %ss.
 
         .text
 
@@ -17,28 +18,27 @@
 # clob:  none
 # errs:  none
 {% call routine("map_frame") %}
-        cmpl    map_last_mfn, %eax
+        cmpl    %ss:map_last_mfn, %eax
         je      {{ L("same") }}
         pushl   %ecx
-        movl    %eax, map_last_mfn
-        movl    map_next_slot, %ecx
+        movl    %eax, %ss:map_last_mfn
+        movl    %ss:map_next_slot, %ecx
         testl   $(MAP_CACHE_QUARTER - 1), %ecx
         jz      {{ L("quarter") }}
 {{ L("have_slot") }}:
         shll    $PAGE_SHIFT, %eax
         orl     $(PTE_P | PTE_RW | PTE_A | PTE_D), %eax
-        movl    %eax, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size(,%ecx,8)
+        movl    %eax, %ss:hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size(,%ecx,8)
         leal    1(%ecx), %eax
         andl    $(MAP_CACHE_SLOTS - 1), %eax
-        movl    %eax, map_next_slot
-        movl    %ecx, %eax
-        shll    $PAGE_SHIFT, %eax
-        addl    $MAP_CACHE, %eax
-        movl    %eax, map_last_address
+        movl    %eax, %ss:map_next_slot
+        shll    $PAGE_SHIFT, %ecx
+        leal    MAP_CACHE(%ecx), %eax
+        movl    %eax, %ss:map_last_address
         popl    %ecx
         ret
 {{ L("same") }}:
-        movl    map_last_address, %eax
+        movl    %ss:map_last_address, %eax
         ret
 {{ L("quarter") }}:
         testl   $MAP_CACHE_QUARTER, %ecx
@@ -61,10 +61,10 @@
         movl    %ecx, %edx
         notl    %edx
         andl    $(MAP_CACHE_SLOTS / 2), %edx    # the first slot of the other half
+        leal    hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size - PTE_size(,%edx,8), %edx
         movl    $(MAP_CACHE_SLOTS / 2), %ecx
 {{ L("next_slot") }}:
-        movl    $0, hv_l1 + (MAP_CACHE - HV_START) / PAGE_SIZE * PTE_size(,%edx,8)
-        incl    %edx
+        movl    $0, %ss:(%edx,%ecx,8)
         decl    %ecx
         jnz     {{ L("next_slot") }}
         call    tlb_flush

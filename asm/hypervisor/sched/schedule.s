@@ -51,7 +51,9 @@
 # clob:  none
 # errs:  none
 {% call routine("vcpu_save") %}
+        pushl   %eax
         pushl   %ecx
+        pushl   %edx
         pushl   %esi
         pushl   %edi
         leal    VCPU_frame(%ebp), %edi
@@ -60,9 +62,12 @@
         movw    %fs, VCPU_fs(%ebp)
         movw    %gs, VCPU_gs(%ebp)
         call    direct_gates_remove
+        call    runstate_leave
         popl    %edi
         popl    %esi
+        popl    %edx
         popl    %ecx
+        popl    %eax
         ret
 {% endcall %}
 
@@ -100,6 +105,7 @@
         call    fpu_load
         call    debug_load
         call    direct_gates_install
+        call    runstate_enter
         call    clock_publish
         popl    %edi
         popl    %esi

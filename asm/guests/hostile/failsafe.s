@@ -1,0 +1,104 @@
+# Attempts that the hypervisor finds out about on its way back to the guest: to a place, or with selectors, that cannot be.
+#
+# It must neither go there nor fall over it: the guest's failsafe callback is told (ABI 5.7).
+#
+# Invariants
+#   - Tables that an attempt took away are back before the next attempt: the row behind it, or descriptor_place, does it.
+
+        .text
+
+{% set G = "FLAG_G | FLAG_B" %}
+{% set data, code = segment("TABLE_GDT", "0", "0xfffff", "DATA_1", G), segment("TABLE_GDT", "0", "0xfffff", "CODE_1", G) %}
+{% set local_data = segment("TABLE_LDT", "0", "0xfffff", "DATA_1", G) %}
+{% set mine, mine_local = "movl $(SLOT << 3 | 1), %eax; ", "movl $(SLOT << 3 | 4 | 1), %eax; " %}
+{% set forget = "movl table_addresses + {}, %ebx; addl $SLOT * DESCRIPTOR_size, %ebx; " %}
+{% set forget = forget ~ "xorl %ecx, %ecx; xorl %edx, %edx; xorl %esi, %esi; " ~ calling("update_descriptor") %}
+{% set returning = "pushl $({}); pushl $({}); pushl $(EFLAGS_ONE); pushl $({}); pushl $({}); pushl $0; " ~ calling("iret") %}
+{% set rows = [] %}
+{% for name, ss, esp, cs, eip in [
+    ("hv_code", "0", "0", "HV_CS | 1", "landing"),
+    ("hv_code_rpl_3", "FLAT_USER_SS", "user_stack_top", "HV_CS | 3", "landing"),
+    ("hv_data", "0", "0", "HV_DS | 1", "landing"),
+    ("hv_tss", "0", "0", "HV_TSS | 1", "landing"),
+    ("null", "0", "0", "1", "landing"),
+    ("data", "0", "0", "FLAT_KERNEL_DS", "landing"),
+    ("absent", "0", "0", "TABLE_ABSENT << 3 | 1", "landing"),
+    ("beyond", "0", "0", "FLAT_KERNEL_CS", "HV_PRIVATE_START"),
+    ("user_beyond", "FLAT_USER_SS", "user_stack_top", "FLAT_USER_CS", "HV_PRIVATE_START"),
+    ("ss_hv_data", "HV_DS", "user_stack_top", "FLAT_USER_CS", "landing"),
+    ("ss_hv_data_rpl_3", "HV_DS | 3", "user_stack_top", "FLAT_USER_CS", "landing"),
+    ("ss_null", "0", "user_stack_top", "FLAT_USER_CS", "landing"),
+    ("ss_kernels", "FLAT_KERNEL_SS", "user_stack_top", "FLAT_USER_CS", "landing"),
+] %}
+{% do rows.append(("hypercall_iret_to_" ~ name, 1, "fault", returning.format(ss, esp, cs, eip))) %}
+{% endfor %}
+{% for register in ["ds", "es"] %}
+{% set load = "movl %eax, %{}; ".format(register) %}
+{% do rows.append((register ~ "_descriptor_gone", 1, "fault", mine ~ load ~ forget.format("4 * TABLE_GDT"), data)) %}
+{% do rows.append((register ~ "_local_descriptor_gone", 1, "fault", mine_local ~ load ~ forget.format("4 * TABLE_LDT"), local_data)) %}
+{% do rows.append((register ~ "_ldt_gone", 1, "fault", mine_local ~ load ~ "movl $ldt_none, %ebx; call ldt_take", local_data)) %}
+{% do rows.append((register ~ "_ldt_again", 1, "value", "movl $ldt_guest, %ebx; call ldt_take")) %}
+{% do rows.append((register ~ "_gdt_gone", 1, "fault", mine ~ load ~ calling("set_gdt", "$guest_gdt_frame", "$0"), data)) %}
+{% do rows.append((register ~ "_gdt_again", 1, "value", calling("set_gdt", "$guest_gdt_frame", "$TABLE_ENTRIES"))) %}
+{% endfor %}
+{# What is in %fs and %gs stays there: nobody loads it again, and it has been checked. #}
+{% for register in ["fs", "gs"] %}
+{% set then = "movl %eax, %{}; ".format(register) ~ forget.format("4 * TABLE_GDT") %}
+{% do rows.append((register ~ "_descriptor_gone", 1, "fault", mine ~ then ~ "; movl %" ~ register ~ ":HV_PRIVATE_START, %eax", data)) %}
+{% endfor %}
+{% set enter = "pushl $(SLOT << 3 | 1); pushl $1f; lret; 1:; " %}
+{% do rows.append(("cs_descriptor_gone", 1, "fault", enter ~ forget.format("4 * TABLE_GDT"), code)) %}
+{% for name in ["xen_version", "sched_op", "platform_op"] %}
+{% do rows.append(("code_ends_behind_" ~ name, 1, "fault", "movl $HYPERCALL_{}, %edi; jmp edge_enter".format(name))) %}
+{% endfor %}
+{% do rows.append(("code_ends_behind_no_hypercall", 1, "fault", "movl $NR_HYPERCALLS, %edi; jmp edge_enter")) %}
+{% do rows.append(("code_ends_behind_bounced_int", 1, "fault", "movl $VECTOR_DONE, %edi; jmp edge_enter_int3")) %}
+
+# attempts_at_failsafe: the code of the rows.
+#
+# in:    attempt.macro
+# out:   does not return
+{% call routine("attempts_at_failsafe") %}
+{{ attempts("failsafe", rows) }}
+{% endcall %}
+
+{% for name, start, bytes in [("edge_enter", "edge", 2), ("edge_enter_int3", "edge_int3", 1)] %}
+# {{ name }}: makes a hypercall from a segment that ends right behind it: the way back leads beyond the limit.
+#
+# in:    %edi = hypercall
+# out:   does not return
+{% call routine(name) %}
+        movl    table_addresses + 4 * TABLE_GDT, %ebx
+        addl    $SLOT * DESCRIPTOR_size, %ebx
+        movl    ${{ start }}, %esi
+        movl    %esi, %edx
+        shll    $16, %edx
+        movw    ${{ bytes }} - 1, %dx
+        movl    %esi, %eax
+        andl    $0xff000000, %eax
+        shrl    $16, %esi
+        andl    $0xff, %esi
+        leal    (CODE_1 << 8 | FLAG_B << 20)(%eax,%esi), %esi
+        xorl    %ecx, %ecx
+        {{ hypercall("update_descriptor") }}
+        xorl    %ebx, %ebx                      # the version; to yield
+        xorl    %ecx, %ecx
+        movl    %edi, %eax
+        pushl   $SLOT << 3 | 1
+        pushl   $0
+        lret
+{% endcall %}
+{% endfor %}
+
+# edge: what is executed there.
+#
+# in:    %eax = hypercall
+# out:   does not return
+{% call routine("edge") %}
+        int     $0x82
+        int     $VECTOR_DONE
+edge_int3:
+        int3
+        int     $VECTOR_DONE
+        jmp     landing
+{% endcall %}

@@ -1,0 +1,147 @@
+# Run states: how long a vcpu has been running, waiting for its turn, or blocked (ABI 10.3).
+#
+# Invariants
+#   - VCPU_runstate's times add up to what has passed since the vcpu first had a state, but for the present one's.
+#   - The guest's own area is written while its address space is in place: when its vcpu gives the processor away, and
+#     when it has it back. An area that cannot be written is passed over: that is the guest's business.
+
+        .text
+
+{% set L = labels("runstate_change") %}
+# runstate_change(vcpu, state): the vcpu is in another state from now on.
+#
+# in:    %ebp = VCPU, %ecx = RUNSTATE_*
+# out:   -
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("runstate_change") %}
+        pushl   %ebx
+        pushl   %ecx
+        call    clock_now
+        pushl   %edx
+        pushl   %eax
+        movl    VCPU_runstate_state_entry_time(%ebp), %ecx
+        orl     VCPU_runstate_state_entry_time_high(%ebp), %ecx
+        jz      {{ L("first") }}
+        call    runstate_since                  # %edx:%eax = time in the state that ends
+        movl    VCPU_runstate_state(%ebp), %ebx
+        addl    %eax, VCPU_runstate_time(%ebp,%ebx,8)
+        adcl    %edx, VCPU_runstate_time + 4(%ebp,%ebx,8)
+{{ L("first") }}:
+        popl    VCPU_runstate_state_entry_time(%ebp)
+        popl    VCPU_runstate_state_entry_time_high(%ebp)
+        popl    VCPU_runstate_state(%ebp)
+        popl    %ebx
+        ret
+{% endcall %}
+
+# runstate_since(vcpu, now): how long the vcpu has been in its state.
+#
+# in:    %ebp = VCPU, %edx:%eax = system time
+# out:   %edx:%eax = ns
+# clob:  none
+# errs:  none
+{% call routine("runstate_since") %}
+        subl    VCPU_runstate_state_entry_time(%ebp), %eax
+        sbbl    VCPU_runstate_state_entry_time_high(%ebp), %edx
+        ret
+{% endcall %}
+
+{% set L = labels("runstate_publish") %}
+# runstate_publish(vcpu): copies the run state to where the guest wants it.
+#
+# in:    %ebp = VCPU, whose address space is in place
+# out:   -
+# clob:  %eax, %ecx
+# errs:  none
+{% call routine("runstate_publish") %}
+        cmpl    $0, VCPU_runstate_area(%ebp)
+        je      {{ L("not_wanted") }}
+        pushl   %esi
+        pushl   %edi
+        movl    VCPU_runstate_area(%ebp), %edi
+        leal    VCPU_runstate(%ebp), %esi
+        movl    $VCPU_RUNSTATE_INFO_size, %ecx
+        call    copy_to_guest
+        popl    %edi
+        popl    %esi
+{{ L("not_wanted") }}:
+        ret
+{% endcall %}
+
+# runstate_leave(vcpu): the vcpu gives the processor away, and waits for its next turn.
+#
+# in:    %ebp = VCPU, whose address space is in place
+# out:   -
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("runstate_leave") %}
+        movl    $RUNSTATE_runnable, %ecx
+        call    runstate_change
+        jmp     runstate_publish
+{% endcall %}
+
+# runstate_enter(vcpu): the vcpu has the processor.
+#
+# in:    %ebp = VCPU, whose address space is in place
+# out:   -
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("runstate_enter") %}
+        movl    $RUNSTATE_running, %ecx
+        call    runstate_change
+        jmp     runstate_publish
+{% endcall %}
+
+{% set L = labels("vcpuop_register_runstate") %}
+# vcpuop_register_runstate(argument): where the guest wants its run state kept; 0: nowhere.
+#
+# in:    %esi = address of a VCPU_REGISTER_RUNSTATE_MEMORY_AREA; %ebp = current vcpu
+# out:   %eax = 0 or an error
+# clob:  %ecx, %edx, %esi, %edi
+# errs:  -EFAULT: the argument, or the area
+{% call routine("vcpuop_register_runstate") %}
+        movl    $vcpu_argument, %edi
+        movl    $VCPU_REGISTER_RUNSTATE_MEMORY_AREA_size, %ecx
+        call    copy_from_guest
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    vcpu_argument + VCPU_REGISTER_RUNSTATE_MEMORY_AREA_addr_v, %edx
+        testl   %edx, %edx
+        jz      {{ L("store") }}
+        movl    %edx, %edi
+        leal    VCPU_runstate(%ebp), %esi
+        movl    $VCPU_RUNSTATE_INFO_size, %ecx
+        call    copy_to_guest
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+{{ L("store") }}:
+        movl    %edx, VCPU_runstate_area(%ebp)
+        xorl    %eax, %eax
+{{ L("done") }}:
+        ret
+{% endcall %}
+
+# vcpuop_get_runstate(argument): the run state, with the time in the present state up to now.
+#
+# in:    %esi = address of a VCPU_RUNSTATE_INFO; %ebp = current vcpu
+# out:   %eax = 0 or -EFAULT
+# clob:  %ebx, %ecx, %edx, %esi, %edi
+# errs:  -EFAULT
+{% call routine("vcpuop_get_runstate") %}
+        pushl   %esi
+        leal    VCPU_runstate(%ebp), %esi
+        movl    $runstate_now, %edi
+        movl    $VCPU_RUNSTATE_INFO_size, %ecx
+        call    memory_copy
+        call    clock_now
+        call    runstate_since
+        movl    VCPU_runstate_state(%ebp), %ebx
+        addl    %eax, runstate_now + VCPU_RUNSTATE_INFO_time(,%ebx,8)
+        adcl    %edx, runstate_now + VCPU_RUNSTATE_INFO_time + 4(,%ebx,8)
+        movl    %edi, %esi
+        popl    %edi
+        jmp     copy_to_guest
+{% endcall %}
+
+{{ space("runstate_now", "VCPU_RUNSTATE_INFO_size") }}

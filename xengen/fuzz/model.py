@@ -1,0 +1,373 @@
+"""The model of domains: what a hypercall must answer, and what changes by it (ABI 6.6 to 6.12, 8).
+
+Invariants
+  - As frames.py: written from the ABI alone; Refused means that nothing has changed but what the ABI lets stand
+    (the requests of a list before the bad one).
+  - It follows one vcpu per domain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from xengen.agent.names import (
+    DOMID_IO,
+    DOMID_SELF,
+    DOMID_XEN,
+    EINVAL,
+    ENOSYS,
+    EPERM,
+    ESRCH,
+    GDT_GUEST_ENTRIES,
+    HV_START,
+    PTE_A,
+    PTE_AVAILABLE,
+    PTE_D,
+    PTE_G,
+    PTE_P,
+    PTE_RW,
+    PTE_US,
+)
+from xengen.fuzz.contents import Contents
+from xengen.fuzz.frames import CACHE_BITS, IO_OWNER, LOW_FRAME, XEN_OWNER, Frame, Frames, Hardware, Kind, Refused
+from xengen.fuzz.segments import checked
+
+PAGE = 4096
+ALIAS_START, ALIAS_END = 0xF5800000, 0xF6800000
+M2P_END = 0xFC400000
+LDT_MOST = 8192
+SEGMENTS_OF_A_PAGE = 512
+HARMLESS = PTE_A | PTE_D | PTE_US | PTE_G | PTE_AVAILABLE
+
+
+class Owners(NamedTuple):
+    """Whose frames a call maps, and whose tables it writes."""
+
+    frames: int
+    tables: int
+
+
+class Translation(NamedTuple):
+    """What an address leads to: a frame, None for the hypervisor's part; and the rights."""
+
+    mfn: int | None
+    writable: bool
+    user: bool
+
+
+@dataclass
+class Domain:
+    """A domain. base: its L3. ldt: the LDT's pages that are in use, by number. first_reserved: where its part ends."""
+
+    id: int
+    base: int
+    shared_info: int
+    most_pages: int
+    virt_start: int = ALIAS_START
+    gdt: list[int] = field(default_factory=list)
+    gdt_entries: int = 0
+    ldt_base: int = 0
+    ldt_entries: int = 0
+    ldt: dict[int, int] = field(default_factory=dict)
+    assists: int = 0
+    alive: bool = True
+
+
+class Model:
+    """All domains and their frames."""
+
+    def __init__(self, contents: Contents, hardware: Hardware) -> None:
+        self.contents = contents
+        self.frames = Frames(contents, hardware, self._guest_entries)
+        self.domains: dict[int, Domain] = {}
+        self.m2p: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Begin a step."""
+        self.contents.begin()
+        self.m2p.clear()
+
+    def add(self, domain: Domain, mfns: list[int], *, privileged: bool) -> None:
+        """A domain as its builder leaves it: `mfns` are its frames, its base pointer is pinned."""
+        if privileged:
+            self.frames.privileged.add(domain.id)
+        self.domains[domain.id] = domain
+        for mfn in mfns:
+            self.frames.add(mfn, Frame(domain.id))
+        # The hypervisor writes into the shared page: it has a reference and a use, and no allocation.
+        self.frames.add(domain.shared_info, Frame(domain.id, False, 1, Kind.WRITABLE, 1))
+        self.pin(domain.base, Kind.L3, domain.id)
+        self.frames.use(domain.base, Kind.L3)
+        self.frames.refer(domain.base)
+
+    @property
+    def alive(self) -> list[Domain]:
+        """The domains that have not ended."""
+        return [domain for domain in self.domains.values() if domain.alive]
+
+    # Who may act for whom.
+
+    def foreign(self, caller: int, domid: int) -> int:
+        """Return the owner that a memory call names; Refused."""
+        if domid == DOMID_SELF:
+            return caller
+        if domid == caller:
+            raise Refused(-ESRCH)
+        privileged = caller in self.frames.privileged
+        if domid in (DOMID_IO, DOMID_XEN):
+            if not privileged:
+                raise Refused(-EPERM, -ESRCH)
+            return IO_OWNER if domid == DOMID_IO else XEN_OWNER
+        return self._other(domid, privileged)
+
+    def named(self, caller: int, domid: int) -> int:
+        """Return the domain that a reservation call names; Refused."""
+        return caller if domid in (DOMID_SELF, caller) else self._other(domid, caller in self.frames.privileged)
+
+    def owners(self, caller: int, foreign: int) -> Owners:
+        """Return what the last argument of mmu_update names; Refused."""
+        frames = self.foreign(caller, foreign & 0xFFFF)
+        return Owners(frames, self.foreign(caller, (foreign >> 16) - 1) if foreign >> 16 else caller)
+
+    # Stores into page tables.
+
+    def store(self, owners: Owners, pointer: int, value: int) -> None:
+        """One request of mmu_update."""
+        mfn, index, command = pointer >> 12, pointer >> 3 & 511, pointer & 7
+        if command == 1:
+            if not self.frames.owned_by(mfn, owners.frames):
+                raise Refused(-EINVAL)
+            self.m2p[mfn] = value & 0xFFFFFFFF
+            return
+        if not self.frames.owned_by(mfn, owners.tables):
+            raise Refused(*((-EINVAL, -ENOSYS) if command > 2 else (-EINVAL,)))
+        if command > 2:
+            raise Refused(-ENOSYS)
+        frame = self.frames[mfn]
+        if command == 2:
+            kept = PTE_A | PTE_D
+            value = value & ~kept | self.contents.page(mfn)[index] & kept
+        if not frame.uses or frame.kind == Kind.WRITABLE:
+            self.contents.write(mfn, index, value)
+        elif frame.kind == Kind.L1:
+            self.set_l1(mfn, index, value, owners.frames)
+        elif frame.kind == Kind.SEGMENTS or owners.frames != owners.tables:
+            raise Refused(-EINVAL)
+        else:
+            self._set_upper(mfn, index, value)
+
+    def set_l1(self, mfn: int, index: int, value: int, owner: int) -> None:
+        """Change an entry of an L1."""
+        old = self.contents.page(mfn)[index]
+        with self.frames.attempt():
+            # The same frame with the same rights keeps what it holds: it need not be one that could be mapped anew.
+            changed = (old ^ value) & ~HARMLESS or (value & PTE_P and value & CACHE_BITS)
+            if changed:
+                self.frames.l1_get(value, owner)
+            self.contents.write(mfn, index, value)
+            if changed:
+                self.frames.l1_put(old)
+
+    def map(self, caller: int, va: int, value: int, owner: int) -> None:
+        """update_va_mapping."""
+        domain = self.domains[caller]
+        table = self._l1_of(domain, va) if va < domain.virt_start else None
+        if table is None or not self.frames.owned_by(table, caller):
+            raise Refused(-EINVAL)
+        frame = self.frames[table]
+        if frame.kind != Kind.L1 or not frame.uses:
+            raise Refused(-EINVAL)
+        self.set_l1(table, va >> 12 & 511, value, owner)
+
+    # Operations of mmuext_op.
+
+    def pin(self, mfn: int, kind: Kind, owner: int) -> None:
+        """Pin a table."""
+        if not self.frames.owned_by(mfn, owner):
+            raise Refused(-EINVAL)
+        with self.frames.attempt():
+            self.frames.use(mfn, kind)
+            self.frames.refer(mfn)
+            frame = self.frames.change(mfn)
+            if frame.pinned:
+                raise Refused(-EINVAL)
+            frame.pinned = True
+
+    def unpin(self, mfn: int, owner: int) -> None:
+        """Give up a pin."""
+        if not self.frames.owned_by(mfn, owner) or not self.frames[mfn].pinned:
+            raise Refused(-EINVAL)
+        self.frames.change(mfn).pinned = False
+        self.frames.unuse(mfn)
+        self.frames.unrefer(mfn)
+
+    def set_base(self, caller: int, mfn: int) -> None:
+        """Another base pointer."""
+        domain = self.domains[caller]
+        if not self.frames.owned_by(mfn, caller):
+            raise Refused(-EINVAL)
+        try:
+            with self.frames.attempt():
+                self.frames.use(mfn, Kind.L3)
+                self.frames.refer(mfn)
+        except Refused as refused:
+            raise Refused(-EINVAL) from refused
+        self.drop_ldt(domain)
+        old, domain.base = domain.base, mfn
+        self.frames.unuse(old)
+        self.frames.unrefer(old)
+
+    def set_ldt(self, caller: int, va: int, entries: int) -> None:
+        """Another LDT."""
+        domain = self.domains[caller]
+        if va % PAGE or entries > LDT_MOST or (entries and va + 8 * entries > domain.virt_start):
+            raise Refused(-EINVAL)
+        self.drop_ldt(domain)
+        domain.ldt_base, domain.ldt_entries = va, entries
+
+    def drop_ldt(self, domain: Domain) -> None:
+        """The LDT's pages are given back; they are taken again when they are used."""
+        for mfn in domain.ldt.values():
+            self.frames.unuse(mfn)
+            self.frames.unrefer(mfn)
+        domain.ldt.clear()
+
+    def writable(self, mfn: int, owner: int) -> None:
+        """Refused when a frame is not the owner's, or cannot be written."""
+        frame = self.frames.get(mfn)
+        if frame is None or frame.owner != owner or (frame.uses and frame.kind != Kind.WRITABLE):
+            raise Refused(-EINVAL)
+
+    # Descriptors.
+
+    def set_gdt(self, caller: int, mfns: list[int], entries: int) -> None:
+        """Another GDT. `mfns`: as many as `entries` need."""
+        if entries > GDT_GUEST_ENTRIES:
+            raise Refused(-EINVAL)
+        domain = self.domains[caller]
+        with self.frames.attempt():
+            for mfn in mfns:
+                self._get_segments(mfn, caller)
+        self.drop_gdt(domain)
+        domain.gdt, domain.gdt_entries = list(mfns), entries
+
+    def drop_gdt(self, domain: Domain) -> None:
+        """No GDT."""
+        for mfn in domain.gdt:
+            self.frames.unuse(mfn)
+            self.frames.unrefer(mfn)
+        domain.gdt, domain.gdt_entries = [], 0
+
+    def update_descriptor(self, caller: int, machine: int, given: int) -> None:
+        """update_descriptor."""
+        good, mfn = checked(given), machine >> 12
+        if good is None or machine & 7 or not self.frames.owned_by(mfn, caller):
+            raise Refused(-EINVAL)
+        frame = self.frames[mfn]
+        if frame.uses and frame.kind not in (Kind.SEGMENTS, Kind.WRITABLE):
+            raise Refused(-EINVAL)
+        self.contents.write(mfn, machine >> 3 & 511, good)
+
+    def use_ldt(self, caller: int, selector: int) -> bool:
+        """The processor reads a descriptor of the LDT. Returns whether there is one to be read."""
+        domain = self.domains[caller]
+        index = selector >> 3
+        if index >= domain.ldt_entries:
+            return False
+        page = index // SEGMENTS_OF_A_PAGE
+        if page in domain.ldt:
+            return True
+        found = self.walk(caller, domain.ldt_base + page * PAGE)
+        if found is None or found.mfn is None:
+            return False
+        try:
+            with self.frames.attempt():
+                self._get_segments(found.mfn, caller)
+        except Refused:
+            return False
+        domain.ldt[page] = found.mfn
+        return True
+
+    # Address spaces.
+
+    def walk(self, caller: int, va: int) -> Translation | None:
+        """Return what ring 1 finds at an address; None where nothing is mapped. Not for the private part."""
+        if ALIAS_START <= va < ALIAS_END or HV_START <= va < M2P_END:
+            return Translation(None, False, False)
+        domain = self.domains[caller]
+        table = self._l1_of(domain, va)
+        if va >= domain.virt_start or table is None:
+            return None
+        upper, lower = self._l2_entry(domain, va), self.contents.page(table)[va >> 12 & 511]
+        if not lower & PTE_P:
+            return None
+        both = upper & lower
+        return Translation((lower & LOW_FRAME) >> 12, bool(both & PTE_RW), bool(both & PTE_US))
+
+    def leads_to(self, mfn: int, base: int, slot: int, index: int) -> bool:
+        """Whether an entry of the L2 in a slot of the L3 `base` leads to a frame."""
+        entry = self.contents.page(base)[slot]
+        if not entry & PTE_P:
+            return False
+        lower = self.contents.page((entry & LOW_FRAME) >> 12)[index]
+        return bool(lower & PTE_P) and (lower & LOW_FRAME) >> 12 == mfn
+
+    # The end of a domain.
+
+    def end(self, domain: Domain) -> None:
+        """A domain ends: all that it holds is given back."""
+        domain.alive = False
+        self.drop_gdt(domain)
+        self.drop_ldt(domain)
+        self.frames.unuse(domain.base)
+        self.frames.unrefer(domain.base)
+        for mfn in self.frames.of(domain.id):
+            if mfn in self.frames and self.frames[mfn].pinned:
+                self.unpin(mfn, domain.id)
+            if mfn in self.frames and self.frames[mfn].allocated:
+                self.frames.give_up(mfn)
+
+    # How it is done.
+
+    def _guest_entries(self, owner: int) -> int:
+        return self.domains[owner].virt_start >> 21 & 511
+
+    def _other(self, domid: int, privileged: bool) -> int:
+        if not privileged:
+            raise Refused(-EPERM, -ESRCH)
+        if domid not in self.domains or not self.domains[domid].alive:
+            raise Refused(-ESRCH)
+        return domid
+
+    def _set_upper(self, mfn: int, index: int, value: int) -> None:
+        frame = self.frames[mfn]
+        old = self.contents.page(mfn)[index]
+        if frame.kind == Kind.L3:
+            if index >= 3:
+                raise Refused(-EINVAL)
+            with self.frames.attempt():
+                self.frames.l3_get(value, index, frame.owner)
+            self.contents.write(mfn, index, value)
+            self.frames.l3_put(old)
+            return
+        if index >= self.frames.own_entries(mfn):
+            raise Refused(-EPERM)
+        with self.frames.attempt():
+            self.frames.l2_get(value, mfn)
+        self.contents.write(mfn, index, value)
+        self.frames.l2_put(old, mfn)
+
+    def _l2_entry(self, domain: Domain, va: int) -> int:
+        upper = self.contents.page(domain.base)[va >> 30]
+        return self.contents.page((upper & LOW_FRAME) >> 12)[va >> 21 & 511] if upper & PTE_P else 0
+
+    def _l1_of(self, domain: Domain, va: int) -> int | None:
+        entry = self._l2_entry(domain, va)
+        return (entry & LOW_FRAME) >> 12 if entry & PTE_P else None
+
+    def _get_segments(self, mfn: int, owner: int) -> None:
+        if not self.frames.owned_by(mfn, owner):
+            raise Refused(-EINVAL)
+        self.frames.use(mfn, Kind.SEGMENTS)
+        self.frames.refer(mfn)
