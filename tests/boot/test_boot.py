@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ctypes import sizeof
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_memory_map_is_shown_without_gaps_of_the_machines_memory(machine: Ma
 
 def test_no_two_entries_of_the_memory_map_overlap(machine: Machine) -> None:
     entries = sorted(machine_map(machine))
-    assert all(first[1] <= second[0] for first, second in zip(entries, entries[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in pairwise(entries))
 
 
 def test_the_map_that_domain_0_will_ask_for_is_the_loaders(machine: Machine) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.boot.harness import Booter, GuestMaker, Images
 from tests.boot.snippets import ENDS, bytes_at, doing, turns, writing
 from xengen.machine.machine import Ending, Machine
-from xengen.machine.qemu import CONFIGURATION
+from xengen.machine.qemu import CONFIGURATION, command
 
 LONG = 64 << 10
 
@@ -218,6 +219,26 @@ over:
     assert ended(machine).transcript.raw(0) == text + b"\n"
 
 
+def test_a_machine_without_a_serial_port_is_told_apart_from_one_on_which_somebody_types(
+    boot: Booter, guest: GuestMaker, debug_port: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_serial_port(*arguments: Any) -> list[str]:
+        words = command(*arguments)
+        at = words.index("-serial")
+        return [*words[:at], *words[at + 2 :]]
+
+    body = r"""
+        movl    $CONSOLEIO_read, %ebx
+        movl    $16, %ecx
+        movl    $buffer, %edx
+        {{ hypercall("console_io") }}
+{{ print("%d read\\n", "%eax") }}
+"""
+    monkeypatch.setattr("xengen.machine.machine.command", without_serial_port)
+    ended(boot(guest(doing(body)), append="console=com1,e9"))
+    assert b"\r\n(d0) 0 read\r\n" in debug_port.read_bytes()
+
+
 # Where it goes.
 
 
@@ -229,9 +250,9 @@ def debug_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     configuration.mkdir()
     for file in CONFIGURATION.iterdir():
         (configuration / file.name).write_bytes(file.read_bytes())
-    with (configuration / "pc.cfg").open("a") as file:
-        file.write(f'\n[chardev "e9"]\n  backend = "file"\n  path = "{written}"\n')
-        file.write('\n[device "port-e9"]\n  driver = "isa-debugcon"\n  iobase = "0xe9"\n  chardev = "e9"\n')
+    with (configuration / "pc.cfg").open("a", encoding="utf-8") as machine:
+        machine.write(f'\n[chardev "e9"]\n  backend = "file"\n  path = "{written}"\n')
+        machine.write('\n[device "port-e9"]\n  driver = "isa-debugcon"\n  iobase = "0xe9"\n  chardev = "e9"\n')
     monkeypatch.setattr("xengen.machine.qemu.CONFIGURATION", configuration)
     return written
 

@@ -144,17 +144,25 @@ def test_a_domain_without_a_handler_dies_with_a_report(boot: Booter, guest: Gues
     text = machine.transcript.hypervisor
     report = text[text.index("domain 1 died: ") :].splitlines()
     assert report[0].startswith("domain 1 died: ")
-    assert report[1] == "exception 14 (page fault), error code 0x0, cr2 0xdead0000"
-    assert re.match(r"eax 0x\w{8} ebx 0x00000000 ecx 0x11111111 edx 0x\w{8}$", report[2])
-    assert re.match(r"esi 0x\w{8} edi 0x22222222 ebp 0x\w{8} esp 0xc0\w{6}$", report[3])
-    assert re.match(r"eip 0xc01\w{5} cs e019 eflags 0x\w{8} ss e021 ds e021 es e021$", report[4])
-    assert report[5] == "last hypercall 17 (xen_version)"
+    assert report[1:3] == ["exception 14 (page fault), error code 0x0", "cr2 0xdead0000"]
+    assert re.match(r"eax 0x\w{8} ebx 0x00000000 ecx 0x11111111 edx 0x\w{8}$", report[3])
+    assert re.match(r"esi 0x\w{8} edi 0x22222222 ebp 0x\w{8} esp 0xc0\w{6}$", report[4])
+    assert re.match(r"eip 0xc01\w{5} cs e019 eflags 0x\w{8} ss e021 ds e021 es e021$", report[5])
+    assert report[6] == "last hypercall 17 (xen_version)"
     assert domain_ends(text) == (DomainEnd(1, report[0].partition(": ")[2], True), DomainEnd(0, "poweroff", False))
+
+
+def test_an_address_is_told_only_of_a_page_fault(boot: Booter, guest: GuestMaker) -> None:
+    machine = boot(guest(doing("        ud2\n")))
+    assert machine.wait(20) is Ending.DOM0_DIED
+    lines = machine.transcript.hypervisor.splitlines()
+    at = lines.index("exception 6 (invalid opcode), error code 0x0")
+    assert lines[at + 1].startswith("eax ")
 
 
 def test_the_others_go_on_when_a_domain_has_died(boot: Booter, guest: GuestMaker) -> None:
     talker = guest(talking("SCHEDOP_yield", 3))
-    machine = ended(boot(talker, guest("        .text\n{% call routine('start') %}\n        ud2\n{% endcall %}\n"), talker))
+    machine = ended(boot(talker, guest(doing("        ud2\n")), talker))
     assert speakers(machine) == [0, 2] * 3
 
 

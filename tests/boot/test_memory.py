@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +222,7 @@ def test_no_block_of_the_heap_is_in_two_places(machine: Machine) -> None:
     used += [(domain.record.window_l1, PAGE) for domain in hypervisor.domains()]
     used += [(block, size) for number, size in enumerate(CLASSES) for block in free_blocks(hypervisor, number)]
     ordered = sorted(used)
-    assert all(first[0] + first[1] <= second[0] for first, second in zip(ordered, ordered[1:], strict=False))
+    assert all(first[0] + first[1] <= second[0] for first, second in pairwise(ordered))
 
 
 def test_the_heap_has_a_frame_for_each_page_and_no_more(machine: Machine) -> None:

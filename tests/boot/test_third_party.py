@@ -7,6 +7,7 @@ Invariants
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.harness import Booter, Images
+from tests.boot.harness import TREE, Booter, Images
 from xengen.abi.hypercalls import HYPERCALLS
 from xengen.machine.machine import Machine
 
@@ -29,10 +30,11 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def grub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """GRUB as a guest, made as the README says."""
-    image = tmp_path_factory.mktemp("grub") / "grub.elf"
-    command = ["grub-mkimage", "-O", "i386-xen", "-p", "/boot/grub", "-o", str(image), "normal"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return image
+    folder = tmp_path_factory.mktemp("grub")
+    command = re.search(r"`(grub-mkimage .* -o grub\.elf .*?)`", (TREE / "README.md").read_text(encoding="utf-8"))
+    assert command is not None
+    subprocess.run(shlex.split(command[1]), cwd=folder, check=True, capture_output=True, timeout=60)
+    return folder / "grub.elf"
 
 
 @pytest.fixture(scope="module")

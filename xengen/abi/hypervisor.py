@@ -275,10 +275,19 @@ class IretFrame(LittleEndianStructure):
 
 
 class Continuation(LittleEndianStructure):
-    """The hypercall that a guest is made to repeat: its number and its first two arguments (ABI 3.5)."""
+    """The hypercall that a guest is made to repeat: its number and its first arguments (ABI 3.5).
+
+    new_edx: whether edx changes, too; if not it stays as the guest gave it.
+    """
 
     _pack_ = 4
-    _fields_ = [("number", c_uint32), ("ebx", c_uint32), ("ecx", c_uint32)]
+    _fields_ = [
+        ("number", c_uint32),
+        ("ebx", c_uint32),
+        ("ecx", c_uint32),
+        ("edx", c_uint32),
+        ("new_edx", c_uint32),
+    ]
 
 
 class Option(LittleEndianStructure):
@@ -423,7 +432,7 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "work in one stretch, in L1 entries handled",
-        WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=64, WORK_UNBOUNDED=0x7FFFFFFF,
+        WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=32, WORK_UNBOUNDED=0x7FFFFFFF,
     ),
     *_group("version", XENGEN_MAJOR=4, XENGEN_MINOR=2),
 )

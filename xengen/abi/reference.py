@@ -27,6 +27,7 @@ from itertools import groupby
 from typing import Any
 
 from xengen.abi import (
+    agent,
     blkif,
     errno,
     event,
@@ -54,8 +55,8 @@ HEAD = """\
 # The ABI
 
 What a guest, the hypervisor and the tools agree on: the public Xen PV ABI for 32-bit PAE guests (`xen-3.0-x86_32p`),
-and the hypervisor's own structures. Sources named "ABI" are sections of the public ABI's description; "ABI layout" is
-what a compiler measured on the public headers.
+the hypervisor's own structures, and those of the agent guest. Sources named "ABI" are sections of the public ABI's
+description; "ABI layout" is what a compiler measured on the public headers.
 
 Each field is an assembler symbol, `PREFIX_field`, whose value is its offset; nested fields join with `_`; the upper
 half of a 64-bit field is `PREFIX_field_high`; `PREFIX_size` is the size in bytes (a field that is itself called `size`
@@ -86,6 +87,7 @@ CHAPTERS: tuple[tuple[str, AbiModule], ...] = (
     ("Network devices", netif),
     ("Hardware and file formats", x86),
     ("The hypervisor's own structures", hypervisor),
+    ("The agent guest's mailbox", agent),
 )
 
 SCALARS: dict[Any, str] = {

@@ -24,7 +24,7 @@ class Difference(NamedTuple):
     """An entry that is not what the model says."""
 
     mfn: int
-    index: int
+    entry: int
     expected: int
     found: int
 

@@ -26,7 +26,9 @@ NOBODYS_TABLE = 0x100 << 12  # the hypervisor's own first frame
 # Commands of mmuext_op by what they do; those that are not here do not exist for 32-bit guests.
 PINS = {0: Kind.L1, 1: Kind.L2, 2: Kind.L3}
 NOTHING = (3, 6, 7, 10, 11)
-UNPIN, BASE, FLUSH_MASK, INVLPG_MASK, FLUSH_CACHE, SET_LDT, CLEAR, COPY, FLUSH_CACHE_GLOBAL = 4, 5, 8, 9, 12, 13, 16, 17, 18
+UNPIN, BASE, SET_LDT, CLEAR, COPY = 4, 5, 13, 16, 17
+MASKED = (8, 9)
+FLUSH_CACHE = (12, 18)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class MapPage(Call):
         va = address(world, domain, self.va)
         value = world.value(self.value)
         found = model.domains[domain]
-        table = model.table_of(domain, va) if va < found.virt_start else None
+        table = model.table_of(found, va) if va < found.virt_start else None
         if table is not None and world.needed(table, va >> 12 & 511):
             return None
         call = "update_va_mapping" if self.owner is None else "update_va_mapping_otherdomain"
@@ -130,7 +132,10 @@ class MmuExtended(Call):
         except Refused as refused:
             expected = refused.codes
         for operation in self.operations:
-            first, second = (one if isinstance(one, int) else world.mfn(one) for one in (operation.first, operation.second))
+            given = operation.first, operation.second
+            first, second = (one if isinstance(one, int) else world.mfn(one) for one in given)
+            if operation.command == SET_LDT:
+                first = address(world, domain, operation.first)
             if not allowed(world, domain, operation.command, first):
                 first = NOBODYS_TABLE >> 12
             command = MmuextOp(operation.command, MmuextArg1(mfn=first), MmuextArg2(nr_ents=second))
@@ -181,10 +186,10 @@ def extend(world: World, domain: int, owner: int, command: int, first: int, seco
             raise Refused(-EINVAL)
         model.writable(first, owner)
         contents.fill(first, contents.page(second))
-    elif command in (FLUSH_MASK, INVLPG_MASK):
+    elif command in MASKED:
         if not _readable(world.agents[domain], second):
             raise Refused(-EINVAL)
-    elif command in (FLUSH_CACHE, FLUSH_CACHE_GLOBAL):
+    elif command in FLUSH_CACHE:
         if domain not in model.frames.privileged:
             raise Refused(-EINVAL)
     elif command not in NOTHING:

@@ -106,6 +106,10 @@ class Model:
         """The domains that have not ended."""
         return [domain for domain in self.domains.values() if domain.alive]
 
+    def pages(self, owner: int) -> int:
+        """Return how many frames count as a domain's own: all but the shared page."""
+        return self.frames.owned[owner] - (self.domains[owner].shared_info in self.frames)
+
     # Who may act for whom.
 
     def foreign(self, caller: int, domid: int) -> int:
@@ -172,7 +176,7 @@ class Model:
     def map(self, caller: int, va: int, value: int, owner: int) -> None:
         """update_va_mapping."""
         domain = self.domains[caller]
-        table = self._l1_of(domain, va) if va < domain.virt_start else None
+        table = self.table_of(domain, va) if va < domain.virt_start else None
         if table is None or not self.frames.owned_by(table, caller):
             raise Refused(-EINVAL)
         frame = self.frames[table]
@@ -296,7 +300,7 @@ class Model:
         if ALIAS_START <= va < ALIAS_END or HV_START <= va < M2P_END:
             return Translation(None, False, False)
         domain = self.domains[caller]
-        table = self._l1_of(domain, va)
+        table = self.table_of(domain, va)
         if va >= domain.virt_start or table is None:
             return None
         upper, lower = self._l2_entry(domain, va), self.contents.page(table)[va >> 12 & 511]
@@ -304,6 +308,11 @@ class Model:
             return None
         both = upper & lower
         return Translation((lower & LOW_FRAME) >> 12, bool(both & PTE_RW), bool(both & PTE_US))
+
+    def table_of(self, domain: Domain, va: int) -> int | None:
+        """Return the table that an entry for `va` would be in, whatever it is; None when there is none."""
+        entry = self._l2_entry(domain, va)
+        return (entry & LOW_FRAME) >> 12 if entry & PTE_P else None
 
     def leads_to(self, mfn: int, base: int, slot: int, index: int) -> bool:
         """Whether an entry of the L2 in a slot of the L3 `base` leads to a frame."""
@@ -361,10 +370,6 @@ class Model:
     def _l2_entry(self, domain: Domain, va: int) -> int:
         upper = self.contents.page(domain.base)[va >> 30]
         return self.contents.page((upper & LOW_FRAME) >> 12)[va >> 21 & 511] if upper & PTE_P else 0
-
-    def _l1_of(self, domain: Domain, va: int) -> int | None:
-        entry = self._l2_entry(domain, va)
-        return (entry & LOW_FRAME) >> 12 if entry & PTE_P else None
 
     def _get_segments(self, mfn: int, owner: int) -> None:
         if not self.frames.owned_by(mfn, owner):

@@ -149,7 +149,7 @@ class World:
             return mfn == top and index in self._needed_slots[domain.id]
         return mfn in self._needed and not (frame.uses and frame.kind != Kind.WRITABLE)
 
-    def suits(self, domain: int, base: int) -> bool:
+    def could_live_on(self, domain: int, base: int) -> bool:
         """Whether an agent could live on the page tables at `base`."""
         return all(self.model.leads_to(mfn, base, 3, slot) for slot, mfn in self._needed_slots[domain].items())
 
@@ -251,7 +251,7 @@ class World:
     def _compare_changed(self) -> None:
         for difference in self.contents.differences():
             raise Failure(
-                f"frame {difference.mfn:#x}, entry {difference.index} is {difference.found:#x}, "
+                f"frame {difference.mfn:#x}, entry {difference.entry} is {difference.found:#x}, "
                 f"not {difference.expected:#x}"
             )
         for mfn in sorted(self.model.frames.changed):

@@ -1,7 +1,7 @@
 # Attempts to read and write beyond the limit, with the flat segments.
 #
-# The limit of all flat segments is HV_PRIVATE_START - 1: the last word that belongs to them is the M2P table's last one.
-# The processor compares each access as a whole with the limit, before it looks at any page.
+# The limit of all flat segments is HV_PRIVATE_START - 1: the last word that belongs to them is the last of the M2P
+# table. The processor compares each access as a whole with the limit, before it looks at any page.
 #
 # Invariants
 #   - Nothing is written where the private part begins but ones, which stand there already.

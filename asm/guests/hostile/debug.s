@@ -12,7 +12,8 @@
         .set    DR7_IO, 0x00020001              # the same, on a port
 
 {% set off = "movl %eax, %ebp; " ~ calling("set_debugreg", "$7", "$0") ~ "; movl %ebp, %eax; nop" %}
-{% macro watching(place) %}{{ calling("set_debugreg", "$0", "$" ~ place) }}; {{ calling("set_debugreg", "$7", "$DR7_ACCESS_4") }}; {% endmacro %}
+{% set on = calling("set_debugreg", "$7", "$DR7_ACCESS_4") %}
+{% macro watching(place) %}{{ calling("set_debugreg", "$0", "$" ~ place) }}; {{ on }}; {% endmacro %}
 {% set rows = [
     ("breakpoint_m2p", 1, "refused", calling("set_debugreg", "$0", "$M2P_READ_ONLY")),
     ("breakpoint_private", 1, "refused", calling("set_debugreg", "$1", "$HV_PRIVATE_START")),
@@ -24,9 +25,6 @@
     ("breakpoint_by_mov_ss", 1, "value",
      watching("stack_selectors") ~ "xorl %ebx, %ebx; movl $HYPERCALL_xen_version, %eax; "
      ~ "movw stack_selectors, %ss; int $0x82; " ~ off),
-    ("breakpoint_by_pop_ss", 1, "value",
-     watching("stack_selectors + 8") ~ "xorl %ebx, %ebx; movl $HYPERCALL_xen_version, %eax; movl %esp, %ecx; "
-     ~ "movl $stack_selectors + 8, %esp; popl %ss; int $0x82; movl %ecx, %esp; " ~ off),
     ("breakpoint_on_argument", 1, "value",
      watching("watched") ~ calling("xen_version", "$XENVER_extraversion", "$watched") ~ "; " ~ off),
     ("breakpoint_by_user_mov_ss", 1, "value", watching("stack_selectors + 4") ~ "nop"),
@@ -45,6 +43,6 @@
 
         .section .rodata
 {% call object("stack_selectors") %}
-        .long   FLAT_KERNEL_SS, FLAT_USER_SS, FLAT_KERNEL_SS
+        .long   FLAT_KERNEL_SS, FLAT_USER_SS
 {% endcall %}
 {{ space("watched", 16) }}

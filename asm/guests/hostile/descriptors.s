@@ -1,7 +1,7 @@
 # Attempts with segments and gates of our own: through update_descriptor, and with what stands in tables from the start.
 #
-# P is HV_PRIVATE_START, where the private part begins. A segment's bytes are base + offset, for offsets up to its limit, or
-# for an expand-down one from its limit on. Where the hypervisor cuts a limit, what is beyond the cut must fault.
+# P is HV_PRIVATE_START, where the private part begins. A segment's bytes are base + offset, for offsets up to its
+# limit, or for an expand-down one above its limit. Where the hypervisor cuts a limit, what is beyond must fault.
 #
 # Invariants
 #   - Each attempt reads, never writes: whether it may write is not what these are about.
@@ -68,7 +68,8 @@
 {% for name, access in [("code", "CODE_0"), ("conforming", "CONFORMING_0")] %}
 {% set descriptor = segment(table, "0", "0xfffff", access, G) %}
 {% do rows.append(("ring1_run_{}_ring0_{}".format(where, name), 1, "done", to.format(where, "ring"), descriptor)) %}
-{% do rows.append(("ring1_run_{}_{}_beyond".format(where, name), 1, "fault", to.format(where, "private"), descriptor)) %}
+{% set beyond = to.format(where, "private") %}
+{% do rows.append(("ring1_run_{}_{}_beyond".format(where, name), 1, "fault", beyond, descriptor)) %}
 {% do rows.append(("ring3_run_{}_ring0_{}".format(where, name), 3, "done", to.format(where, "ring"), descriptor)) %}
 {% endfor %}
 {% endfor %}
@@ -77,6 +78,7 @@
 #
 # in:    attempt.macro
 # out:   does not return
+# calls: landing*
 {% call routine("attempts_at_segments") %}
 {{ attempts("segments", rows) }}
 {% endcall %}
@@ -124,6 +126,7 @@
 #
 # in:    attempt.macro
 # out:   does not return
+# calls: landing*
 {% call routine("attempts_at_gates") %}
 {{ attempts("gates", rows) }}
 {% endcall %}

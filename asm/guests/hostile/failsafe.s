@@ -1,19 +1,20 @@
-# Attempts that the hypervisor finds out about on its way back to the guest: to a place, or with selectors, that cannot be.
+# Attempts that show on the hypervisor's way back to the guest: to a place, or with selectors, that cannot be.
 #
 # It must neither go there nor fall over it: the guest's failsafe callback is told (ABI 5.7).
 #
 # Invariants
-#   - Tables that an attempt took away are back before the next attempt: the row behind it, or descriptor_place, does it.
+#   - Tables that an attempt takes away are back with the row behind it.
 
         .text
 
 {% set G = "FLAG_G | FLAG_B" %}
-{% set data, code = segment("TABLE_GDT", "0", "0xfffff", "DATA_1", G), segment("TABLE_GDT", "0", "0xfffff", "CODE_1", G) %}
+{% set data = segment("TABLE_GDT", "0", "0xfffff", "DATA_1", G) %}
+{% set flat_code = segment("TABLE_GDT", "0", "0xfffff", "CODE_1", G) %}
 {% set local_data = segment("TABLE_LDT", "0", "0xfffff", "DATA_1", G) %}
 {% set mine, mine_local = "movl $(SLOT << 3 | 1), %eax; ", "movl $(SLOT << 3 | 4 | 1), %eax; " %}
 {% set forget = "movl table_addresses + {}, %ebx; addl $SLOT * DESCRIPTOR_size, %ebx; " %}
 {% set forget = forget ~ "xorl %ecx, %ecx; xorl %edx, %edx; xorl %esi, %esi; " ~ calling("update_descriptor") %}
-{% set returning = "pushl $({}); pushl $({}); pushl $(EFLAGS_ONE); pushl $({}); pushl $({}); pushl $0; " ~ calling("iret") %}
+{% set returning = "pushl $({}); pushl $({}); pushl $EFLAGS_ONE; pushl $({}); pushl $({}); pushl $0; " %}
 {% set rows = [] %}
 {% for name, ss, esp, cs, eip in [
     ("hv_code", "0", "0", "HV_CS | 1", "landing"),
@@ -30,29 +31,35 @@
     ("ss_null", "0", "user_stack_top", "FLAT_USER_CS", "landing"),
     ("ss_kernels", "FLAT_KERNEL_SS", "user_stack_top", "FLAT_USER_CS", "landing"),
 ] %}
-{% do rows.append(("hypercall_iret_to_" ~ name, 1, "fault", returning.format(ss, esp, cs, eip))) %}
+{% do rows.append(("hypercall_iret_to_" ~ name, 1, "fault", returning.format(ss, esp, cs, eip) ~ calling("iret"))) %}
 {% endfor %}
 {% for register in ["ds", "es"] %}
-{% set load = "movl %eax, %{}; ".format(register) %}
-{% do rows.append((register ~ "_descriptor_gone", 1, "fault", mine ~ load ~ forget.format("4 * TABLE_GDT"), data)) %}
-{% do rows.append((register ~ "_local_descriptor_gone", 1, "fault", mine_local ~ load ~ forget.format("4 * TABLE_LDT"), local_data)) %}
-{% do rows.append((register ~ "_ldt_gone", 1, "fault", mine_local ~ load ~ "movl $ldt_none, %ebx; call ldt_take", local_data)) %}
-{% do rows.append((register ~ "_ldt_again", 1, "value", "movl $ldt_guest, %ebx; call ldt_take")) %}
-{% do rows.append((register ~ "_gdt_gone", 1, "fault", mine ~ load ~ calling("set_gdt", "$guest_gdt_frame", "$0"), data)) %}
-{% do rows.append((register ~ "_gdt_again", 1, "value", calling("set_gdt", "$guest_gdt_frame", "$TABLE_ENTRIES"))) %}
+{% set load, load_local = mine ~ "movl %eax, %" ~ register, mine_local ~ "movl %eax, %" ~ register %}
+{% for name, wanted, code, descriptor in [
+    ("descriptor_gone", "fault", load ~ "; " ~ forget.format("4 * TABLE_GDT"), data),
+    ("local_descriptor_gone", "fault", load_local ~ "; " ~ forget.format("4 * TABLE_LDT"), local_data),
+    ("ldt_gone", "fault", load_local ~ "; movl $ldt_none, %ebx; call ldt_take", local_data),
+    ("ldt_again", "value", "movl $ldt_guest, %ebx; call ldt_take", "0, 0, 0, 0"),
+    ("gdt_gone", "fault", load ~ "; " ~ calling("set_gdt", "$guest_gdt_frame", "$0"), data),
+    ("gdt_again", "value", calling("set_gdt", "$guest_gdt_frame", "$TABLE_ENTRIES"), "0, 0, 0, 0"),
+] %}
+{% do rows.append((register ~ "_" ~ name, 1, wanted, code, descriptor)) %}
+{% endfor %}
 {% endfor %}
 {# What is in %fs and %gs stays there: nobody loads it again, and it has been checked. #}
 {% for register in ["fs", "gs"] %}
-{% set then = "movl %eax, %{}; ".format(register) ~ forget.format("4 * TABLE_GDT") %}
-{% do rows.append((register ~ "_descriptor_gone", 1, "fault", mine ~ then ~ "; movl %" ~ register ~ ":HV_PRIVATE_START, %eax", data)) %}
+{% set then = "movl %eax, %{}; {}; movl %{}:HV_PRIVATE_START, %eax" %}
+{% set then = then.format(register, forget.format("4 * TABLE_GDT"), register) %}
+{% do rows.append((register ~ "_descriptor_gone", 1, "fault", mine ~ then, data)) %}
 {% endfor %}
 {% set enter = "pushl $(SLOT << 3 | 1); pushl $1f; lret; 1:; " %}
-{% do rows.append(("cs_descriptor_gone", 1, "fault", enter ~ forget.format("4 * TABLE_GDT"), code)) %}
+{% do rows.append(("cs_descriptor_gone", 1, "fault", enter ~ forget.format("4 * TABLE_GDT"), flat_code)) %}
 {% for name in ["xen_version", "sched_op", "platform_op"] %}
-{% do rows.append(("code_ends_behind_" ~ name, 1, "fault", "movl $HYPERCALL_{}, %edi; jmp edge_enter".format(name))) %}
+{% set code = "movl $HYPERCALL_{}, %edi; jmp edge_enter".format(name) %}
+{% do rows.append(("code_ends_behind_" ~ name, 1, "fault", code)) %}
 {% endfor %}
 {% do rows.append(("code_ends_behind_no_hypercall", 1, "fault", "movl $NR_HYPERCALLS, %edi; jmp edge_enter")) %}
-{% do rows.append(("code_ends_behind_bounced_int", 1, "fault", "movl $VECTOR_DONE, %edi; jmp edge_enter_int3")) %}
+{% do rows.append(("code_ends_behind_bounced_int", 1, "fault", "xorl %edi, %edi; jmp edge_enter_int3")) %}
 
 # attempts_at_failsafe: the code of the rows.
 #
@@ -85,7 +92,7 @@
         xorl    %ecx, %ecx
         movl    %edi, %eax
         pushl   $SLOT << 3 | 1
-        pushl   $0
+        pushl   edge_offset
         lret
 {% endcall %}
 {% endfor %}
@@ -102,3 +109,5 @@ edge_int3:
         int     $VECTOR_DONE
         jmp     landing
 {% endcall %}
+
+{{ space("edge_offset", 4) }}

@@ -10,16 +10,17 @@
 {% set keep = "; pushfl; popl %eax; andl ${}, %eax; nop" %}
 {% set rows = [] %}
 {% for ring, cs in [(1, "FLAT_KERNEL_CS"), (3, "FLAT_USER_CS")] %}
-{% for name, given, kept in [("iopl", "EFLAGS_IOPL", "EFLAGS_IOPL"), ("if", "0", "EFLAGS_IF"), ("vm", "EFLAGS_VM", "EFLAGS_VM"),
-                             ("rf", "EFLAGS_RF", "EFLAGS_RF"), ("nt", "EFLAGS_NT", "EFLAGS_NT"),
-                             ("vip", "3 << 19", "3 << 19")] %}
+{% for name, given, kept in [("iopl", "EFLAGS_IOPL", "EFLAGS_IOPL"), ("if", "0", "EFLAGS_IF"),
+                             ("vm", "EFLAGS_VM", "EFLAGS_VM"), ("rf", "EFLAGS_RF", "EFLAGS_RF"),
+                             ("nt", "EFLAGS_NT", "EFLAGS_NT"), ("vip", "3 << 19", "3 << 19")] %}
 {% set code = "pushl $(" ~ given ~ " | EFLAGS_ONE); popfl" ~ keep.format("(" ~ kept ~ ")") %}
 {% do rows.append(("ring{}_popf_{}".format(ring, name), ring, "value", code)) %}
 {% endfor %}
 {% set code = "pushl $(FLAGS_EVERY & ~EFLAGS_VM | EFLAGS_ONE); pushl $" ~ cs ~ "; pushl $landing_flags; iret" %}
 {% do rows.append(("ring{}_iret_flags".format(ring), ring, "value", code)) %}
 {% endfor %}
-{% for name, given in [("iopl", "EFLAGS_IOPL"), ("if", "0"), ("nt", "EFLAGS_NT"), ("rf", "EFLAGS_RF"), ("vm", "EFLAGS_VM")] %}
+{% for name, given in [("iopl", "EFLAGS_IOPL"), ("if", "0"), ("nt", "EFLAGS_NT"), ("rf", "EFLAGS_RF"),
+                       ("vm", "EFLAGS_VM")] %}
 {% set push = "pushl $(" ~ given ~ " | EFLAGS_ONE); pushl $FLAT_KERNEL_CS; pushl $landing_flags; pushl $0; " %}
 {% do rows.append(("hypercall_iret_" ~ name, 1, "value", push ~ calling("iret"))) %}
 {% endfor %}

@@ -30,7 +30,7 @@
 {% endfor %}
 {% for what, code in [
     ("hypercall_console_up_to_private", calling("console_io", "$CONSOLEIO_write", "$0x10000", "$HV_PRIVATE_START - 4")),
-    ("hypercall_console_all", calling("console_io", "$CONSOLEIO_write", "$0xffffffff", "$HV_TEXT")),
+    ("hypercall_console_all", calling("console_io", "$CONSOLEIO_write", "$0x7fffffff", "$HV_TEXT")),
     ("hypercall_version_m2p", calling("xen_version", "$XENVER_extraversion", "$M2P_READ_ONLY")),
     ("hypercall_version_alias", calling("xen_version", "$XENVER_extraversion", "$M2P_ALIAS")),
     ("descriptor_in_hypervisor", calling("update_descriptor", "$HV_TEXT_FRAME << 12", "$0", "$0", "$0")),
@@ -47,8 +47,9 @@
     ("map_page_table_writable",
      "movl START_INFO_pt_base(%ebp), %ebx; movl $(PTE_P | PTE_RW | PTE_A), %ecx; call page_remap"),
     ("map_gdt_writable", "movl $guest_gdt, %ebx; movl $(PTE_P | PTE_RW | PTE_A), %ecx; call page_remap"),
-    ("map_ldt_writable", "movl $guest_ldt, %ebx; movl $(PTE_P | PTE_RW | PTE_A), %ecx; call page_remap"),
-    ("map_superpage", "movl $user_stack, %ebx; movl $(PTE_P | PTE_PSE | PTE_A), %ecx; call page_remap"),
+    ("map_ldt_writable",
+     "movl $(TABLE_USER_DATA << 3 | 4 | 1), %eax; movl %eax, %fs; movl $guest_ldt, %ebx; "
+     ~ "movl $(PTE_P | PTE_RW | PTE_A), %ecx; call page_remap"),
     ("map_at_m2p", "movl $M2P_READ_ONLY, %ebx; movl $HV_TEXT_FRAME, %eax; movl $PTE_P, %ecx; call page_map"),
     ("map_at_alias", "movl $M2P_ALIAS, %ebx; movl $HV_TEXT_FRAME, %eax; movl $PTE_P, %ecx; call page_map"),
     ("map_at_private", "movl $HV_PRIVATE_START, %ebx; movl $HV_TEXT_FRAME, %eax; movl $PTE_P, %ecx; call page_map"),
@@ -68,16 +69,20 @@
 {# Tables that were checked when they were taken, and those that must not be taken. #}
 {% set rows = [] %}
 {% for ring, local, where in [(1, 0, "gdt"), (1, 4, "ldt"), (3, 0, "gdt"), (3, 4, "ldt")] %}
-{% for name, entry in [("ring0_data", "TABLE_RING0_DATA"), ("ring0_code", "TABLE_RING0_CODE"), ("user_data", "TABLE_USER_DATA")] %}
+{% for name, entry in [("ring0_data", "TABLE_RING0_DATA"), ("ring0_code", "TABLE_RING0_CODE"),
+                       ("user_data", "TABLE_USER_DATA")] %}
+{% set stem = "ring{}_{}_found_{}".format(ring, where, name) %}
 {% set load = "movl $({} << 3 | {} | {}), %eax; movl %eax, %fs; ".format(entry, local, ring) %}
-{% do rows.append(("ring{}_{}_found_{}".format(ring, where, name), ring, "fault", load ~ "movl %fs:HV_PRIVATE_START, %eax")) %}
-{% do rows.append(("ring{}_{}_found_{}_end".format(ring, where, name), ring, "done", load ~ "movl %fs:user_stack, %eax")) %}
+{% do rows.append((stem, ring, "fault", load ~ "movl %fs:HV_PRIVATE_START, %eax")) %}
+{% do rows.append((stem ~ "_below", ring, "done", load ~ "movl %fs:user_stack, %eax")) %}
 {% endfor %}
 {% do rows.append(("ring{}_run_{}_found_code".format(ring, where), ring, "done", "lcall *found_" ~ where)) %}
 {% endfor %}
 {% for name, frames, entries in [("bad", "bad_table_frame", "TABLE_ENTRIES"), ("writable", "writable_table_frame", "1"),
-                                 ("hypervisor", "hypervisor_frames", "1"), ("beyond_memory", "hypervisor_frames + 4", "1"),
-                                 ("too_long", "guest_gdt_frame", "GDT_GUEST_ENTRIES + 1"), ("huge", "guest_gdt_frame", "0xffffffff")] %}
+                                 ("hypervisor", "hypervisor_frames", "1"),
+                                 ("beyond_memory", "hypervisor_frames + 4", "1"),
+                                 ("too_long", "guest_gdt_frame", "GDT_GUEST_ENTRIES + 1"),
+                                 ("huge", "guest_gdt_frame", "0xffffffff")] %}
 {% do rows.append(("gdt_" ~ name, 1, "refused", calling("set_gdt", "$" ~ frames, "$" ~ entries))) %}
 {% endfor %}
 {% set code = "movl START_INFO_pt_base(%ebp), %ebx; call page_frame; movl %eax, found_frame; " %}
@@ -95,6 +100,7 @@
 #
 # in:    attempt.macro
 # out:   does not return
+# calls: landing_ring
 {% call routine("attempts_at_validated") %}
 {{ attempts("validated", rows) }}
 {% endcall %}

@@ -29,8 +29,10 @@
     ("wrmsr_efer", "movl $MSR_EFER, %ecx; xorl %eax, %eax; xorl %edx, %edx; wrmsr"),
     ("wrmsr_sysenter", "movl $MSR_SYSENTER_EIP, %ecx; movl $landing, %eax; xorl %edx, %edx; wrmsr"),
     ("wrmsr_apic_base", "movl $MSR_APIC_BASE, %ecx; xorl %eax, %eax; xorl %edx, %edx; wrmsr"),
-    ("rdpmc", "xorl %ecx, %ecx; rdpmc"), ("sysenter", "sysenter"), ("sysexit", "sysexit"), ("rsm", "rsm"), ("ud2", "ud2"),
-    ("inb", "inb $0x80, %al"), ("inb_dx", "movl $NO_PORT, %edx; inb %dx, %al"), ("inw", "movl $NO_PORT, %edx; inw %dx, %ax"),
+    ("rdpmc", "xorl %ecx, %ecx; rdpmc"), ("sysenter", "sysenter"), ("sysexit", "sysexit"), ("rsm", "rsm"),
+    ("ud2", "ud2"),
+    ("inb", "inb $0x80, %al"), ("inb_dx", "movl $NO_PORT, %edx; inb %dx, %al"),
+    ("inw", "movl $NO_PORT, %edx; inw %dx, %ax"),
     ("inl", "movl $NO_PORT, %edx; inl %dx, %eax"), ("inl_pci", "movl $PCI_ADDRESS, %edx; inl %dx, %eax"),
     ("inl_last_port", "movl $0xffff, %edx; inl %dx, %eax"),
     ("outb", "outb %al, $0x80"), ("outb_dx", "movl $NO_PORT, %edx; outb %al, %dx"),
@@ -54,7 +56,8 @@
 {% endfor %}
 {# What lar, lsl, verr and verw say of ring 0's segments is: nothing. ZF is bit 6. #}
 {% set flag = "; pushfl; popl %eax; andl $0x40, %eax; nop" %}
-{% for name, code in [("lar_says", "movl $HV_CS, %ecx; lar %ecx, %edx"), ("lsl_says", "movl $HV_DS, %ecx; lsl %ecx, %edx"),
+{% for name, code in [("lar_says", "movl $HV_CS, %ecx; lar %ecx, %edx"),
+                      ("lsl_says", "movl $HV_DS, %ecx; lsl %ecx, %edx"),
                       ("verr_says", "movl $HV_DS, %ecx; verr %cx"), ("verw_says", "movl $HV_DS, %ecx; verw %cx")] %}
 {% do rows.append(("ring{}_{}".format(ring, name), ring, "value", code ~ flag)) %}
 {% endfor %}
@@ -73,7 +76,8 @@
 
 {% set rows = [] %}
 {% for ring in [1, 3] %}
-{% for vector in [0, 1, 2, 6, 8, 13, 14, 18, 0x20, 0x21, 0x28, 0x30, 0x7f, 0xef, 0xff] + ([0x82] if ring == 3 else []) %}
+{% set vectors = [0, 1, 2, 6, 8, 13, 14, 18, 0x20, 0x21, 0x28, 0x30, 0x7f, 0xef, 0xff] %}
+{% for vector in vectors + ([0x82] if ring == 3 else []) %}
 {% do rows.append(("ring{}_int_{}".format(ring, vector), ring, "fault", "int ${}".format(vector))) %}
 {% endfor %}
 {% do rows.append(("ring{}_int3".format(ring), ring, "fault", "int3")) %}

@@ -102,8 +102,8 @@
 {{ space("shutdown_argument", "SCHED_SHUTDOWN_size") }}
 
         .section .rodata
-{% set groups = ["permitted", "accesses", "stacks", "selectors", "transfers", "segments", "gates", "validated", "instructions",
-                 "interrupts", "flags", "debug", "hypercalls", "failsafe"] %}
+{% set groups = ["permitted", "accesses", "stacks", "selectors", "transfers", "segments", "gates", "validated",
+                 "instructions", "interrupts", "direct", "flags", "debug", "hypercalls", "failsafe"] %}
 {% call object("group_table") %}
 {% for group in groups %}
         .long   rows_{{ group }}

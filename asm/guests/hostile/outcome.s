@@ -5,7 +5,7 @@
 
         .text
 
-        .set    NEAR, 32                        # bytes behind the attempt that are told from it
+        .set    NEAR, 64                        # places within so many bytes are told from the attempt
 
 {% set L = labels("outcome_say") %}
 # outcome_say(row): the line about the attempt that is over.
@@ -70,9 +70,15 @@
         movl    outcome_eip, %eax
         subl    ATTEMPT_at(%esi), %eax
         jz      {{ L("at_the_attempt") }}
-        cmpl    $NEAR, %eax
+        leal    NEAR(%eax), %ecx
+        cmpl    $2 * NEAR, %ecx
         jae     {{ L("elsewhere") }}
+        testl   %eax, %eax
+        js      {{ L("before") }}
 {{ print(" +%u", "%eax") }}
+        jmp     {{ L("at_the_attempt") }}
+{{ L("before") }}:
+{{ print(" %d", "%eax") }}
         jmp     {{ L("at_the_attempt") }}
 {{ L("elsewhere") }}:
 {{ print(" eip 0x%x", "outcome_eip") }}
@@ -120,8 +126,8 @@
 {% endcall %}
 
         .section .rodata
-{% set errors = ["EPERM", "ENOENT", "ESRCH", "ENXIO", "ENOMEM", "EACCES", "EFAULT", "EBUSY", "EEXIST", "EINVAL", "ENOSYS",
-                 "EOPNOTSUPP"] %}
+{% set errors = ["EPERM", "ENOENT", "ESRCH", "ENXIO", "ENOMEM", "EACCES", "EFAULT", "EBUSY", "EEXIST", "EINVAL",
+                 "ENOSYS", "EOPNOTSUPP"] %}
 {% call object("error_table") %}
 {% for name in errors %}
         .long   -{{ name }}, error_name_{{ name }}
@@ -131,8 +137,8 @@
 {% for name in errors %}
 {{ text("error_name_" ~ name, name) }}
 {% endfor %}
-{% set exceptions = ["DE", "DB", "NMI", "BP", "OF", "BR", "UD", "NM", "DF", "9", "TS", "NP", "SS", "GP", "PF", "15", "MF",
-                     "AC", "MC", "XM"] %}
+{% set exceptions = ["DE", "DB", "NMI", "BP", "OF", "BR", "UD", "NM", "DF", "9", "TS", "NP", "SS", "GP", "PF", "15",
+                     "MF", "AC", "MC", "XM"] %}
 {% call object("exception_names") %}
 {% for name in exceptions %}
         .long   exception_name_{{ loop.index0 }}

@@ -58,21 +58,28 @@
 # out:   -
 # clob:  none
 # errs:  none
-# calls: attempt_begin
+# why:   `user` says for the checker of contracts that the attempt comes back: attempt_finish sees to it
 {% call routine("attempt_make") %}
         pushal
         incl    attempts_made
         call    descriptor_place
         movl    %esp, attempt_esp
         movl    %esi, attempt_now
+        movl    ${{ L("over") }}, attempt_over
         testl   %eax, %eax
-        jz      attempt_begin
+        jnz     {{ L("refused") }}
+        {{ user("jmp attempt_begin", fail=L("over")) }}
+{{ L("refused") }}:
         movl    %eax, outcome_value
         movl    $VECTOR_VALUE, outcome_vector
-        jmp     attempt_finish
+{{ L("over") }}:                                # %ds, %es, %ss are good, and all that pushal has saved is there
+        movl    attempt_now, %esi
+        movl    $0, attempt_now
+        call    outcome_say
+        popal
+        ret
 {% endcall %}
 
-{% set L = labels("attempt_begin") %}
 # attempt_begin: where the attempt has the processor.
 #
 # in:    %esi = row; %ebp = start_info
@@ -136,7 +143,7 @@
         jmp     attempt_finish
 {% endcall %}
 
-# attempt_finish: the attempt is over: attempt_make returns.
+# attempt_finish: the attempt is over: back into attempt_make.
 #
 # in:    outcome_vector, and what belongs to it; %ds is good
 # out:   does not return
@@ -149,13 +156,9 @@
         movl    %eax, %gs
         pushl   $EFLAGS_ONE
         popfl
-        movl    attempt_now, %esi
-        testl   %esi, %esi
-        jz      1f
-        movl    $0, attempt_now
-        call    outcome_say
-        popal
-        ret
+        cmpl    $0, attempt_now
+        je      1f
+        jmp     *attempt_over
 1:
 {{ print("exception %u at %p: nobody expects it\\n", "outcome_vector", "outcome_eip") }}
         movl    $SHUTDOWN_crash, %eax
@@ -216,7 +219,7 @@
         .word   CALLBACKTYPE_failsafe, 0        # CALLBACK_REGISTER
         .long   FLAT_KERNEL_CS, failsafe_entry
 {% endcall %}
-{% for name in ["attempt_now", "attempt_esp", "attempt_wanted", "attempts_made", "attempts_out",
+{% for name in ["attempt_now", "attempt_esp", "attempt_over", "attempt_wanted", "attempts_made", "attempts_out",
                 "outcome_vector", "outcome_error", "outcome_eip", "outcome_cs", "outcome_value"] %}
 {% call object(name) %}
         .long   0

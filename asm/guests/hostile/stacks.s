@@ -1,4 +1,4 @@
-# Attempts to reach beyond the limit by the stack, from ring 3: its traps have a stack of their own, so it can be told.
+# Attempts to reach beyond the limit by the stack, from ring 3: its traps have a stack of their own, so it can tell.
 #
 # The same from ring 1 is in deadly.s.
 #
@@ -23,7 +23,7 @@
     ("pop_across", "HV_PRIVATE_START - 2", "popl %eax"),
     ("pop_segment", "HV_PRIVATE_START", "popl %es"),
     ("pop_flags", "HV_PRIVATE_START", "popfl"),
-    ("pop_all", "HV_PRIVATE_START - 16", "popal"),
+    ("pop_all", "HV_PRIVATE_START", "popal"),
     ("ret", "HV_PRIVATE_START", "ret"),
     ("far_ret", "HV_PRIVATE_START - 4", "lret"),
     ("iret", "HV_PRIVATE_START - 8", "iret"),
@@ -49,6 +49,7 @@
 #
 # in:    attempt.macro
 # out:   does not return
+# calls: landing
 {% call routine("attempts_at_stacks") %}
 {{ attempts("stacks", rows) }}
 {% endcall %}

@@ -14,8 +14,9 @@
         .set    TABLE_RING0_CODE, 4
         .set    TABLE_ABSENT, 5
         .set    TABLE_USER_DATA, 6
-{# Access bytes: present, DPL, and type: data that can be written, the same downwards, code that can be read, conforming. #}
-{% for name, access in [("DATA", "0x92"), ("DOWN", "0x96"), ("CODE", "0x9a"), ("CONFORMING", "0x9e"), ("GATE", "0x8c")] %}
+{# Access bytes: present, DPL, and type: data to write, the same downwards, code to read, conforming, call gate. #}
+{% for name, access in [("DATA", "0x92"), ("DOWN", "0x96"), ("CODE", "0x9a"), ("CONFORMING", "0x9e"),
+                        ("GATE", "0x8c")] %}
 {% for dpl in [0, 1, 2, 3] %}
         .set    {{ name }}_{{ dpl }}, {{ access }} | {{ dpl }} << 5
 {% endfor %}
@@ -155,7 +156,8 @@
 {% endcall %}
 {% for name, page, entries in [("guest", "guest_ldt", "TABLE_ENTRIES"), ("bad", "bad_table", "TABLE_ENTRIES"),
                                ("writable", "writable_table", "TABLE_ENTRIES"), ("none", "0", "0"),
-                               ("private", "HV_PRIVATE_START", "TABLE_ENTRIES"), ("m2p", "M2P_READ_ONLY", "TABLE_ENTRIES"),
+                               ("private", "HV_PRIVATE_START", "TABLE_ENTRIES"),
+                               ("m2p", "M2P_READ_ONLY", "TABLE_ENTRIES"),
                                ("wrapping", "0xfffff000", "8192"), ("too_long", "guest_ldt", "8193")] %}
 {% call object("ldt_" ~ name) %}
         .long   MMUEXT_SET_LDT, {{ page }}, {{ entries }}

@@ -53,6 +53,10 @@
         jz      {{ L("unknown") }}
         movl    $0x100000, %eax
         movl    MULTIBOOT_INFO_mem_upper(%ebx), %ecx
+        cmpl    $(HV_START >> 10), %ecx
+        jbe     {{ L("upper_ok") }}
+        movl    $(HV_START >> 10), %ecx
+{{ L("upper_ok") }}:
         shll    $10, %ecx
         addl    %eax, %ecx
         call    ram_range_add

@@ -53,8 +53,11 @@
         movl    ENTRY_FRAME_vector(%esi), %eax
         cmpl    $EXCEPTION_VECTORS, %eax
         jae     {{ L("no_exception") }}
-{{ log("LOG_ERROR", "exception %u (%s), error code 0x%x, cr2 %p\\n", "%eax", "exception_names(,%eax,4)",
-       "ENTRY_FRAME_error_code(%esi)", "VCPU_cr2(%ebp)") }}
+{{ log("LOG_ERROR", "exception %u (%s), error code 0x%x\\n", "%eax", "exception_names(,%eax,4)",
+       "ENTRY_FRAME_error_code(%esi)") }}
+        cmpl    $VECTOR_PF, %eax
+        jne     {{ L("no_exception") }}
+{{ log("LOG_ERROR", "cr2 %p\\n", "VCPU_cr2(%ebp)") }}
 {{ L("no_exception") }}:
         call    registers_print
         movl    VCPU_last_hypercall(%ebp), %eax

@@ -2,7 +2,9 @@
 #
 # Invariants
 #   - A domain that has ended and is not current is dying: its base pointer, descriptor tables, pins and allocations are
-#     given up, frame by frame, in pieces of RELEASE_PIECE frames each time somebody is scheduled.
+#     given up, frame by frame, in pieces of RELEASE_PIECE frames, and not more work than one stretch may be (work.s),
+#     each time somebody is scheduled.
+#   - A table that is FRAME_DROPPING is left alone: VCPU_old_table leads to the topmost one, and from there to all.
 #   - A frame that another domain still maps stays the dying domain's until that mapping goes. Only when it owns none,
 #     and nobody maps its shared_info, do DOMAIN and VCPU go.
 #   - Domain 0 never gets here: the machine ends with it.
@@ -31,11 +33,17 @@
         movl    DOMAIN_next(%ebx), %ebx
         jmp     {{ L("next_domain") }}
 {{ L("found") }}:
+        movl    $WORK_PIECE, work_left
         btsl    $DOMAIN_DYING_BIT, DOMAIN_flags(%ebx)
         jc      {{ L("begun") }}
         call    domain_release_begin
 {{ L("begun") }}:
+        call    old_table_finish
+        testl   %eax, %eax
+        jnz     {{ L("piece_done") }}
         call    domain_release_frames
+{{ L("piece_done") }}:
+        movl    $WORK_UNBOUNDED, work_left
         cmpl    $0, DOMAIN_nr_pages(%ebx)
         jne     {{ L("done") }}
         movl    DOMAIN_shared_info_mfn(%ebx), %eax
@@ -87,6 +95,8 @@
         jne     {{ L("not_its_own") }}
         testl   $FRAME_PARTIAL, FRAME_type(%eax)
         jz      {{ L("not_partial") }}
+        testl   $FRAME_DROPPING, FRAME_type(%eax)
+        jnz     {{ L("not_pinned") }}
         incl    FRAME_count(%eax)
         call    type_put
         call    frame_put
@@ -102,8 +112,11 @@
         call    frame_put
 {{ L("not_its_own") }}:
         incl    %edx
+        cmpl    $0, work_left
+        jle     {{ L("enough") }}
         decl    %ecx
         jnz     {{ L("next_frame") }}
+{{ L("enough") }}:
         movl    %edx, DOMAIN_release_next(%ebx)
         ret
 {{ L("through") }}:

@@ -3,8 +3,11 @@
 # Invariants
 #   - A character is written only when the transmitter is empty, so none is ever lost.
 #   - Input is read only on demand: the 16-byte queue of the device, and the other end's flow control, hold the rest.
+#   - A machine without the device swallows what is written, and nothing is ever typed.
 
         .section .init, "ax"
+
+        .set    UART_LSR_NOBODY, 0xff           # what a port reads as that is not there; no device sets all bits
 
 # uart_init(): 115200 baud, 8N1, queues on, no interrupts.
 #
@@ -71,6 +74,8 @@
         pushl   %edx
         movl    $COM1 + UART_LSR, %edx
         inb     %dx, %al
+        cmpb    $UART_LSR_NOBODY, %al
+        je      {{ L("nothing") }}
         testb   $UART_LSR_DR, %al
         jz      {{ L("nothing") }}
         movl    $COM1 + UART_DATA, %edx

@@ -68,6 +68,10 @@
         {{ user("movl %ecx, MULTICALL_ENTRY_args + 0(%eax)", fail=L("bad_list")) }}
         movl    continuation + CONTINUATION_ecx, %ecx
         {{ user("movl %ecx, MULTICALL_ENTRY_args + 4(%eax)", fail=L("bad_list")) }}
+        cmpl    $0, continuation + CONTINUATION_new_edx
+        je      {{ L("give_way") }}
+        movl    continuation + CONTINUATION_edx, %ecx
+        {{ user("movl %ecx, MULTICALL_ENTRY_args + 8(%eax)", fail=L("bad_list")) }}
         jmp     {{ L("give_way") }}
 {{ L("bad_number") }}:
         movl    $-ENOSYS, %eax

@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - Output is copied from the guest in pieces of CONSOLE_PIECE bytes; a bad address gives -EFAULT, and what was before
-#     it has been printed.
+#     it has been printed. One call prints two pieces at most: then the guest is made to call again, for the rest.
 #   - Any domain may write (as in Xen's debug builds); only domain 0 reads.
 
         .text
@@ -25,10 +25,13 @@
 {{ L("write") }}:
         movl    VCPU_domain(%ebp), %edx
         movl    %ecx, %ebx                      # what remains
+        movl    $WORK_PIECE, work_left
 {{ L("next_piece") }}:
         xorl    %eax, %eax
         testl   %ebx, %ebx
         jle     {{ L("done") }}
+        cmpl    $WORK_PIECE / 2, work_left
+        jle     {{ L("continue_later") }}
         movl    %ebx, %ecx
         cmpl    $CONSOLE_PIECE, %ecx
         jbe     {{ L("piece_ok") }}
@@ -40,6 +43,7 @@
         jnz     {{ L("done") }}
         addl    %ecx, %esi
         subl    %ecx, %ebx
+        subl    %ecx, work_left                 # a character is about as much work as an L1 entry
 {{ L("next_character") }}:
         movb    (%edi), %al
         incl    %edi
@@ -48,7 +52,14 @@
         jnz     {{ L("next_character") }}
         jmp     {{ L("next_piece") }}
 {{ L("done") }}:
-        ret
+        jmp     work_end
+{{ L("continue_later") }}:
+        call    work_end
+        movl    %esi, %edx
+        movl    %ebx, %ecx
+        movl    $CONSOLEIO_write, %ebx
+        movl    $HYPERCALL_console_io, %eax
+        jmp     hypercall_continue_edx
 {% endcall %}
 
 {% set L = labels("console_read") %}

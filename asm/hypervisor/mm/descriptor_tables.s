@@ -17,6 +17,7 @@
 # out:   %eax = 0 or an error; the old GDT stays then
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EINVAL (too many entries; a frame that cannot be a descriptor page), -EFAULT
+# why:   at most one page is validated in a stretch (work.s); then the call is made again, and finds it validated
 {% call routine("do_set_gdt") %}
         cmpl    $GDT_GUEST_ENTRIES, %ecx
         ja      {{ L("bad") }}
@@ -31,10 +32,13 @@
         popl    %ecx
         testl   %eax, %eax
         jnz     {{ L("done") }}
+        movl    $WORK_PIECE, work_left
         xorl    %ebx, %ebx
 {{ L("next_frame") }}:
         cmpl    %ecx, %ebx
         jae     {{ L("all_taken") }}
+        cmpl    $0, work_left
+        jle     {{ L("continue_later") }}
         movl    gdt_new(,%ebx,4), %eax
         call    segments_frame_get
         testl   %eax, %eax
@@ -49,18 +53,40 @@
         rep movsl
         call    gdt_window_fill
         xorl    %eax, %eax
+        jmp     work_end
+{{ L("undo") }}:
+        call    gdt_new_drop
+        call    work_end
+{{ L("bad") }}:
+        movl    $-EINVAL, %eax
 {{ L("done") }}:
         ret
-{{ L("undo") }}:                                # frames below %ebx hold references
+{{ L("continue_later") }}:
+        call    gdt_new_drop
+        call    work_end
+        movl    %esi, %ebx
+        movl    %edx, %ecx
+        movl    $HYPERCALL_set_gdt, %eax
+        jmp     hypercall_continue
+{% endcall %}
+
+{% set L = labels("gdt_new_drop") %}
+# gdt_new_drop(count): gives back the frames of a GDT that is not to be.
+#
+# in:    %ebx = how many of gdt_new hold references
+# out:   -
+# clob:  %eax, %ebx
+# errs:  none
+{% call routine("gdt_new_drop") %}
+{{ L("next_frame") }}:
         decl    %ebx
-        js      {{ L("bad") }}
+        js      {{ L("done") }}
         movl    gdt_new(,%ebx,4), %eax
         call    frame_record
         call    type_put
         call    frame_put
-        jmp     {{ L("undo") }}
-{{ L("bad") }}:
-        movl    $-EINVAL, %eax
+        jmp     {{ L("next_frame") }}
+{{ L("done") }}:
         ret
 {% endcall %}
 
@@ -161,6 +187,7 @@
         pushl   %esi
         call    frame_address
         movl    %eax, %esi
+        subl    $PTES_PER_TABLE, work_left
         movl    $PTES_PER_TABLE, %ecx
 {{ L("next_descriptor") }}:
         movl    (%esi), %eax

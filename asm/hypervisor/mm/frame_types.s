@@ -123,7 +123,7 @@
         jmp     type_validate
 {{ L("first") }}:
         leal    FRAME_VALIDATED(%edx), %ecx
-        cmpl    FRAME_type(%eax), %ecx          # writable once more: nothing to look at
+        cmpl    FRAME_type(%eax), %ecx          # writable or descriptors once more: nothing to look at
         je      {{ L("again") }}
         movl    FRAME_link(%eax), %ecx
         cmpl    tlb_epoch, %ecx
@@ -247,6 +247,8 @@
         shrl    $28, %ecx
         cmpl    $(FRAME_TYPE_WRITABLE >> 28), %ecx
         je      {{ L("unused") }}
+        cmpl    $(FRAME_TYPE_SEGMENTS >> 28), %ecx
+        je      {{ L("unused") }}               # its descriptors stay good: nobody can write until it is something else
         movl    $0, FRAME_type(%eax)
         call    *type_devalidators(,%ecx,4)
         jc      {{ L("stopped") }}

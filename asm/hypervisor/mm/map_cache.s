@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - A slot is a page of the region at MAP_CACHE. Slots are given out in turn. In the middle of each half of them the
-#     other half is emptied and the TLB flushed once, so a slot that is given out is never in the TLB with an older frame.
+#     other half is emptied and the TLB flushed once: a slot that is given out is never in the TLB with an older frame.
 #   - So a mapping is good until MAP_CACHE_QUARTER further frames have been mapped. Nobody keeps one while working on a
 #     whole table of other tables, but maps again (the last frame mapped costs nothing).
 #   - Mappings are writable, never executable. Frames are mapped only by those who hold a reference or know the type.

@@ -37,7 +37,17 @@
         jnz     {{ L("tell") }}
         movl    exchange_in_extents, %ecx
         addl    %ecx, exchange + MEMORY_EXCHANGE_nr_exchanged
-        jmp     {{ L("next_chunk") }}
+        movl    exchange_out_extents, %eax
+        movl    exchange + MEMORY_EXCHANGE_out_extent_order, %ecx
+        shll    %cl, %eax
+        imull   $WORK_OF_A_PAGE, %eax, %eax
+        subl    %eax, work_left
+        jg      {{ L("next_chunk") }}
+        movl    exchange + MEMORY_EXCHANGE_nr_exchanged, %ecx
+        cmpl    exchange + MEMORY_EXCHANGE_in_nr_extents, %ecx
+        jae     {{ L("next_chunk") }}
+        xorl    %ebx, %ebx
+        call    extents_continue
 {{ L("tell") }}:
         movl    %eax, %edx
         movl    exchange_address, %edi

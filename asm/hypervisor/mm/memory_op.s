@@ -20,11 +20,15 @@
 {% call routine("do_memory_op") %}
         movl    %ebx, %eax
         andl    $63, %eax
+        movl    %eax, memory_operation
         shrl    $6, %ebx                        # start extent
+        movl    %ecx, memory_argument
         movl    %ecx, %esi
         cmpl    $MEMORY_OPERATIONS, %eax
         jae     {{ L("unknown") }}
-        jmp     *memory_operations(,%eax,4)
+        movl    $WORK_PIECE, work_left
+        call    *memory_operations(,%eax,4)
+        jmp     work_end
 {{ L("unknown") }}:
         movl    $-ENOSYS, %eax
         ret
@@ -121,7 +125,10 @@
 {{ L("stored") }}:
         incl    %ebx
         cmpl    reservation + MEMORY_RESERVATION_nr_extents, %ebx
-        jb      {{ L("next_extent") }}
+        jae     {{ L("done") }}
+        call    extent_work
+        jg      {{ L("next_extent") }}
+        jmp     extents_continue
 {{ L("done") }}:
         movl    %ebx, %eax
         ret
@@ -164,7 +171,10 @@
         jnz     {{ L("next_frame") }}
         incl    %ebx
         cmpl    reservation + MEMORY_RESERVATION_nr_extents, %ebx
-        jb      {{ L("next_extent") }}
+        jae     {{ L("done") }}
+        call    extent_work
+        jg      {{ L("next_extent") }}
+        jmp     extents_continue
 {{ L("done") }}:
         movl    %ebx, %eax
         ret
@@ -205,10 +215,44 @@
         jnz     {{ L("next_frame") }}
         incl    %ebx
         cmpl    reservation + MEMORY_RESERVATION_nr_extents, %ebx
-        jb      {{ L("next_extent") }}
+        jae     {{ L("done") }}
+        call    extent_work
+        jg      {{ L("next_extent") }}
+        jmp     extents_continue
 {{ L("done") }}:
         movl    %ebx, %eax
         ret
+{% endcall %}
+
+# extent_work(): counts an extent as done work.
+#
+# in:    reservation
+# out:   sign and zero flags: greater than zero when more work is allowed
+# clob:  %ecx
+# errs:  none
+{% call routine("extent_work") %}
+        pushl   %eax
+        movl    reservation + MEMORY_RESERVATION_extent_order, %ecx
+        movl    $WORK_OF_A_PAGE, %eax
+        shll    %cl, %eax
+        subl    %eax, work_left
+        popl    %eax
+        cmpl    $0, work_left
+        ret
+{% endcall %}
+
+# extents_continue(extents): has the guest call again, to go on with an extent.
+#
+# in:    %ebx = extents done so far; memory_operation, memory_argument
+# out:   %eax = -ERESTART
+# clob:  %ebx, %ecx
+# errs:  none
+{% call routine("extents_continue") %}
+        shll    $6, %ebx
+        orl     memory_operation, %ebx
+        movl    memory_argument, %ecx
+        movl    $HYPERCALL_memory_op, %eax
+        jmp     hypercall_continue
 {% endcall %}
 
 {% set L = labels("allocation_drop") %}
@@ -455,7 +499,8 @@
 {% endcall %}
 
         .data
-{% for name in ["reservation_domain", "reservation_limit", "extent", "extent_mfn"] %}
+{% for name in ["reservation_domain", "reservation_limit", "extent", "extent_mfn", "memory_operation",
+             "memory_argument"] %}
 {% call object(name) %}
         .long   0
 {% endcall %}

@@ -35,21 +35,34 @@
         ret
 {% endcall %}
 
-# old_table_remember(frame): a table was only partly dropped.
+{% set L = labels("old_table_remember") %}
+# old_table_remember(frame): a table was only partly dropped: its domain has yet to finish it.
 #
-# in:    %eax = FRAME, partial
-# out:   VCPU_old_table of the current vcpu
+# in:    %eax = FRAME, FRAME_DROPPING, that the caller holds a reference to
+# out:   VCPU_old_table of its owner's vcpu
 # clob:  none
 # errs:  none
+# depth: 5
+# why:   when there is one already (domain 0 dropped a table of another domain's), this one is finished at once
 {% call routine("old_table_remember") %}
-        pushl   %eax
         pushl   %ecx
-        movl    current_vcpu, %ecx
+        movl    FRAME_owner(%eax), %ecx
+        movl    DOMAIN_vcpu(%ecx), %ecx
+        cmpl    $0, VCPU_old_table(%ecx)
+        jne     {{ L("finish_now") }}
+        pushl   %eax
         subl    $FRAME_TABLE, %eax
         shrl    $4, %eax
         movl    %eax, VCPU_old_table(%ecx)
-        popl    %ecx
         popl    %eax
+        popl    %ecx
+        ret
+{{ L("finish_now") }}:
+        movl    work_left, %ecx
+        movl    $WORK_UNBOUNDED, work_left
+        call    type_drop
+        movl    %ecx, work_left
+        popl    %ecx
         ret
 {% endcall %}
 
@@ -95,10 +108,25 @@
         movl    %eax, continuation + CONTINUATION_number
         movl    %ebx, continuation + CONTINUATION_ebx
         movl    %ecx, continuation + CONTINUATION_ecx
+        movl    $0, continuation + CONTINUATION_new_edx
         movl    $-ERESTART, %eax
         ret
 {% endcall %}
 
+# hypercall_continue_edx(arguments, number): as hypercall_continue, with a third argument.
+#
+# in:    %eax = number; %ebx, %ecx, %edx = arguments
+# out:   %eax = -ERESTART
+# clob:  none
+# errs:  none
+{% call routine("hypercall_continue_edx") %}
+        call    hypercall_continue
+        movl    %edx, continuation + CONTINUATION_edx
+        movl    $1, continuation + CONTINUATION_new_edx
+        ret
+{% endcall %}
+
+{% set L = labels("hypercall_restart") %}
 # hypercall_restart(): makes the guest's frame repeat the call that is in `continuation`.
 #
 # in:    continuation; guest_frame
@@ -110,6 +138,11 @@
         movl    %eax, {{ guest_frame("ebx") }}
         movl    continuation + CONTINUATION_ecx, %eax
         movl    %eax, {{ guest_frame("ecx") }}
+        cmpl    $0, continuation + CONTINUATION_new_edx
+        je      {{ L("edx_stays") }}
+        movl    continuation + CONTINUATION_edx, %eax
+        movl    %eax, {{ guest_frame("edx") }}
+{{ L("edx_stays") }}:
         subl    $HYPERCALL_INSTRUCTION_BYTES, {{ guest_frame("eip") }}
         movl    continuation + CONTINUATION_number, %eax
         ret
