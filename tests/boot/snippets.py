@@ -87,6 +87,14 @@ def bytes_at(symbol: str, data: bytes) -> str:
     return f"        .pushsection .rodata\n{symbol}:\n{lines}\n        .popsection\n"
 
 
+def stop_in_guest(machine: Machine) -> None:
+    """Stop the processor where a guest runs: what the hypervisor was about is done then."""
+    machine.pause()
+    while machine.registers().cpl == 0:
+        machine.resume()
+        machine.pause()
+
+
 @contextmanager
 def standing(images: Images, *guests: Guest, **options: Any) -> Iterator[Machine]:
     """Boot `guests` and stop the processor in the first one's first turn: for tests that look and touch nothing."""
@@ -94,10 +102,7 @@ def standing(images: Images, *guests: Guest, **options: Any) -> Iterator[Machine
     try:
         machine = booter(*guests, trace=False, **options)
         machine.console.expect("entering domain 0$")
-        while machine.registers().cpl == 0:
-            machine.resume()
-            machine.pause()
-        machine.pause()
+        stop_in_guest(machine)
         yield machine
     finally:
         booter.close()

@@ -12,7 +12,7 @@ import re
 import pytest
 
 from tests.boot.harness import Booter, GuestMaker
-from tests.boot.snippets import IDLE, bytes_at, doing, turns, writing
+from tests.boot.snippets import IDLE, bytes_at, doing, stop_in_guest, turns, writing
 from xengen.abi.sched import SchedShutdown
 from xengen.agent.agent import Agent
 from xengen.agent.mailbox import DomainDied
@@ -175,6 +175,7 @@ def test_all_memory_of_a_domain_that_has_ended_comes_back(boot: Booter) -> None:
         with pytest.raises(DomainDied):
             second.hypercall("sched_op", value("SCHEDOP_shutdown"), SchedShutdown(value("SHUTDOWN_poweroff")))
         machine.console.expect(r"^\(xengen\) domain 1 is gone$")
+        stop_in_guest(machine)
         assert hypervisor.word("free_frames") == before + pages
         assert [domain.id for domain in hypervisor.domains()] == [0]
         assert check_machine(machine) == []
@@ -184,6 +185,7 @@ def test_a_domain_that_ended_leaves_its_structures_to_the_heap(boot: Booter, gue
     machine = boot(guest(IDLE), guest(doing("")), trace=False)
     machine.console.expect("entering domain 0")
     machine.console.expect(r"^\(xengen\) domain 1 is gone$")
+    stop_in_guest(machine)
     hypervisor = hypervisor_of(machine)
     largest = hypervisor.symbol("heap_free_blocks") + 4 * 7
     blocks, block = 0, int.from_bytes(hypervisor.read(largest, 4), "little")

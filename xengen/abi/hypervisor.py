@@ -290,6 +290,27 @@ class Continuation(LittleEndianStructure):
     ]
 
 
+class MsrRow(LittleEndianStructure):
+    """One model-specific register as guests see it: its number, and the routines that read and write it."""
+
+    _pack_ = 4
+    _fields_ = [("number", c_uint32), ("read", c_uint32), ("write", c_uint32)]
+
+
+class CpuidRow(LittleEndianStructure):
+    """What guests see of one leaf of CPUID: the bits of each register that are shown, and bits that are set in ecx."""
+
+    _pack_ = 4
+    _fields_ = [
+        ("leaf", c_uint32),
+        ("eax", c_uint32),
+        ("ebx", c_uint32),
+        ("ecx", c_uint32),
+        ("edx", c_uint32),
+        ("ecx_set", c_uint32),
+    ]
+
+
 class Option(LittleEndianStructure):
     """One option of the hypervisor's command line: its name with the `=`, and the routine that takes the value."""
 
@@ -330,6 +351,8 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("WHERE_LINE", "where_line", WhereLine, OURS),
     Declaration("WHERE_SYMBOL", "where_symbol", WhereSymbol, OURS),
     Declaration("FIXUP", "fixup", Fixup, OURS),
+    Declaration("MSR_ROW", "msr_row", MsrRow, OURS),
+    Declaration("CPUID_ROW", "cpuid_row", CpuidRow, OURS),
     Declaration("OPTION", "option", Option, OURS),
     Declaration("BOUNCE_FRAME", "bounce_frame", BounceFrame, OURS),
     Declaration("IRET_FRAME", "iret_frame", IretFrame, OURS),
@@ -417,6 +440,14 @@ CONSTANTS: tuple[Constant, ...] = (
         "limits of a vcpu",
         IO_PORTS=65536, SHORTEST_PERIOD=1_000_000, DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0, DIRECT_SYSTEM_CALL=0x80,
         OUTER_FRAME_BYTES=20, NEVER_MAPPED=0xFFFFF000,
+    ),
+    *_group(
+        "emulation of instructions",
+        EMULATE_DONE=0, EMULATE_NOT=1, EMULATE_FAULT=2, EMULATE_AGAIN=3, EMULATE_PREFIXES=11, EMULATE_TWO_BYTES=12,
+        EMULATE_FIRST_ROUTINE=13, PREFIX_SEGMENT=7, PREFIX_ES=1, PREFIX_CS=2, PREFIX_SS=3, PREFIX_DS=4, PREFIX_FS=5,
+        PREFIX_GS=6, PREFIX_OPERAND=8, PREFIX_ADDRESS=16, PREFIX_LOCK=32, PREFIX_REPEAT=64, STRING_PIECE=64,
+        CR4_GUEST=0xC, OWN_PORTS_END=0x500, FORCED_CPUID_BYTES=7, FORCED_CPUID_FIRST=0x65780B0F,
+        CPUID_HYPERVISOR_LAST=2, MSR_HYPERCALL_PAGE=0x40000000,
     ),
     *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2),
     *_group(

@@ -1,4 +1,4 @@
-"""A client of QEMU's gdb server: breakpoints, and letting the machine run to them.
+"""A client of QEMU's gdb server: breakpoints, letting the machine run to them, and a step off them.
 
 Invariants
   - One request is under way at a time, and each is answered before the next.
@@ -49,8 +49,18 @@ class Gdb:
         self._expect_ok(f"z0,{address:x},1")
 
     def proceed(self) -> bool:
-        """Let the machine run until it stops; return whether it is at a breakpoint (else it has ended)."""
-        answer = self._ask("c")
+        """Let the machine run until it stops; return whether it is at a breakpoint (else it has ended).
+
+        A breakpoint where it stands now stops it at once: `step` leads off it.
+        """
+        return self._stopped("c")
+
+    def step(self) -> bool:
+        """Execute one instruction, whether there is a breakpoint or not; return as `proceed`."""
+        return self._stopped("s")
+
+    def _stopped(self, request: str) -> bool:
+        answer = self._ask(request)
         if answer[:1] not in ("T", "S"):
             raise GdbError(f"QEMU's gdb server says {answer!r} instead of why the machine stopped")
         return int(answer[1:3], 16) == SIGTRAP

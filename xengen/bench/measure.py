@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xengen.bench.operations import OPERATIONS, Operation
+from xengen.bench.operations import NAMES
 from xengen.errors import XengenError
 from xengen.machine.machine import Ending, Machine
 from xengen.machine.spec import MachineSpec
@@ -45,15 +45,15 @@ class Measurement:
         return self.instructions is not None or self.error is not None
 
 
-def parse(text: str, operations: Iterable[Operation] = OPERATIONS) -> dict[str, Measurement]:
-    """Return what a console says of each of `operations`; BenchError names the first that is missing."""
+def parse(text: str, names: Iterable[str] = NAMES) -> dict[str, Measurement]:
+    """Return what a console says of each of the operations `names`; BenchError says the first that is missing."""
     found = {
         name: Measurement(name, int(count) if count else None, int(error) if error else None)
         for name, count, _, error in _LINE.findall(text)
     }
-    for operation in operations:
-        if operation.name not in found:
-            raise BenchError(f"the bench guest says nothing of {operation.name!r}; its console ends:\n{_tail(text)}")
+    for wanted in names:
+        if wanted not in found:
+            raise BenchError(f"the bench guest says nothing of {wanted!r}; its console ends:\n{_tail(text)}")
     return found
 
 
@@ -64,7 +64,7 @@ def measure(spec: MachineSpec, timeout: float = TIMEOUT) -> dict[str, Measuremen
     """
     with Machine(spec) as machine:
         # Not every hypervisor powers the machine off; the line of the last operation is as good an end.
-        machine.console.expect(rf"bench {OPERATIONS[-1].name} .*\n|bench cannot be set up.*\n|shut down.*\n", timeout)
+        machine.console.expect(rf"bench {NAMES[-1]} .*\n|bench cannot be set up.*\n|shut down.*\n", timeout)
         text = machine.console.text
         ending = machine.ending()
     if ending is Ending.DOM0_DIED:

@@ -1,7 +1,7 @@
 """The operations that are measured, and what they cost elsewhere.
 
 Invariants
-  - `name` is what the guest asm/guests/bench prints, and NAME_begin and NAME_end are labels in it.
+  - `name` is what the guest asm/guests/bench prints, and NAME_begin and NAME_end are labels in it. NAMES is its order.
   - The numbers are instructions under `-icount shift=0`: those of the two Xens were measured with a guest of the same
     kind (PAE, ring 1; the few instructions that load arguments are in them), the target is what is to be reached.
 """
@@ -49,9 +49,29 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 
-def operation(name: str) -> Operation:
-    """Return the operation called `name`; KeyError when there is none."""
-    for found in OPERATIONS:
-        if found.name == name:
-            return found
-    raise KeyError(name)
+@dataclass(frozen=True)
+class LongOperation:
+    """A hypercall with as much to do as a guest might ask for at a time: it must be done in pieces.
+
+    What counts is not what it costs, but for how many instructions interrupts are off: INTERRUPTS_OFF at the most.
+    """
+
+    name: str
+    title: str
+
+
+INTERRUPTS_OFF = 40_000
+
+LONG_OPERATIONS: tuple[LongOperation, ...] = (
+    LongOperation("mmu_long", "mmu_update, 1024 entries remapped"),
+    LongOperation("multicall_long", "multicall of 1024 null calls"),
+    LongOperation("flush_long", "mmuext_op, 1024 times invlpg"),
+    LongOperation("clear_long", "mmuext_op, 64 pages cleared"),
+    LongOperation("pin_l1", "a full L1 table pinned and unpinned"),
+    LongOperation("pin_l2", "an L2 table with 4 full L1 tables pinned and unpinned"),
+    LongOperation("set_gdt", "a descriptor table of 14 pages taken and given up"),
+    LongOperation("balloon", "128 frames given back, and as many taken"),
+)
+
+_ALL: tuple[Operation | LongOperation, ...] = (*OPERATIONS, *LONG_OPERATIONS)
+NAMES = tuple(op.name for op in _ALL)

@@ -1,11 +1,12 @@
 """The tables that people read: costs, and the listing of one operation.
 
 Invariants
-  - What a row is over its target is said in words, not by colour alone.
+  - That a row is over its target is said in words, not by colour alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
@@ -13,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from xengen.bench.instruction import EXPENSIVE, Kind
-from xengen.bench.report import Report, Row, Verdict
+from xengen.bench.operations import INTERRUPTS_OFF
+from xengen.bench.report import LongRow, Report, Row, Verdict
 from xengen.bench.trace import Trace
 
 STYLES = {Verdict.WITHIN: "green", Verdict.OVER: "bold red", Verdict.NOT_THERE: "dim", Verdict.FAILED: "bold red"}
@@ -24,61 +26,82 @@ KIND_TITLES = {
 
 def cost_table(found: Report, other: str | None = None) -> Table:
     """Return the table of all operations; `other` is the name of the hypervisor that the report compares with."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("instructions per operation")
-    for title in ("Xen 4.17", "Xen 4.2", "target", "measured"):
-        table.add_column(title, justify="right")
+    table = _table("instructions per operation", "Xen 4.17", "Xen 4.2", "target", "measured")
     table.add_column("")
     traced = any(row.trace for row in found.rows)
     if traced:
         for kind in EXPENSIVE:
             table.add_column(KIND_TITLES[kind], justify="right")
-    if other is not None:
-        table.add_column(other, justify="right")
-        table.add_column("ratio", justify="right")
+    _compare(table, other)
     for row in found.rows:
-        table.add_row(*_cells(row, traced, other is not None))
+        operation, measured = row.operation, row.measured.instructions
+        cells: list[str | Text] = [operation.title, *map(str, (operation.xen417, operation.xen42, operation.target))]
+        cells += [_styled(row, measured), _in_words(row)]
+        if traced:
+            kinds = row.trace.kinds() if row.trace else Counter()
+            cells += [f"{kinds[kind] / operation.units:.2g}" if kinds[kind] else "" for kind in EXPENSIVE]
+        table.add_row(*cells, *_compared(row, other))
     return table
 
 
-def _cells(row: Row, traced: bool, compared: bool) -> Iterator[str | Text]:
-    operation, measured = row.operation, row.measured
-    yield operation.title
-    yield str(operation.xen417)
-    yield str(operation.xen42)
-    yield str(operation.target)
-    style = STYLES[row.verdict]
-    yield Text("" if measured.instructions is None else str(measured.instructions), style)
-    yield Text(_in_words(row), style)
-    if traced:
-        kinds = row.trace.kinds() if row.trace else None
-        for kind in EXPENSIVE:
-            yield f"{kinds[kind] / operation.units:.2g}" if kinds and kinds[kind] else ""
-    if compared:
-        theirs = row.other.instructions if row.other else None
-        yield "" if theirs is None else str(theirs)
-        yield "" if row.ratio is None else f"{row.ratio:.1f}"
+def long_table(found: Report, other: str | None = None) -> Table:
+    """Return the table of long operations."""
+    table = _table("instructions in all", "first time", "repeated", "interrupts off", "target")
+    table.add_column("")
+    _compare(table, other)
+    for row in found.long_rows:
+        measured = row.measured.instructions
+        table.add_row(
+            row.operation.title,
+            str(len(row.trace.steps)) if row.trace else "",
+            "" if measured is None else str(measured),
+            _styled(row, row.interrupts_off),
+            str(INTERRUPTS_OFF),
+            _in_words(row),
+            *_compared(row, other),
+        )
+    return table
 
 
-def _in_words(row: Row) -> str:
-    if row.verdict is Verdict.FAILED:
-        return f"error {row.measured.error}"
-    return "" if row.verdict is Verdict.WITHIN else str(row.verdict.value)
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first)
+    for title in others:
+        table.add_column(title, justify="right")
+    return table
+
+
+def _compare(table: Table, other: str | None) -> None:
+    if other is not None:
+        table.add_column(other, justify="right")
+        table.add_column("ratio", justify="right")
+
+
+def _compared(row: Row | LongRow, other: str | None) -> list[str]:
+    if other is None:
+        return []
+    theirs = row.other.instructions if row.other else None
+    return ["" if theirs is None else str(theirs), "" if row.ratio is None else f"{row.ratio:.1f}"]
+
+
+def _styled(row: Row | LongRow, counted: int | None) -> Text:
+    return Text("" if counted is None else str(counted), STYLES[row.verdict])
+
+
+def _in_words(row: Row | LongRow) -> Text:
+    words = {Verdict.FAILED: f"error {row.measured.error}", Verdict.WITHIN: ""}
+    return Text(words.get(row.verdict, row.verdict.value), STYLES[row.verdict])
 
 
 def summary(found: Report, *, strict: bool) -> Iterator[str]:
-    """Yield the sentences below the table."""
+    """Yield the sentences below the tables."""
     worst = found.worst_interrupts_off()
     if worst is not None:
         yield f"interrupts off for {worst.interrupts_off()} instructions at the most, in {worst.name}"
-    missed = found.missed(strict=strict)
-    absent = sum(row.verdict is Verdict.NOT_THERE for row in found.rows)
+    absent, missed = found.not_there(), found.missed(strict=strict)
     if absent:
-        yield f"{absent} operations are not there"
-    if missed:
-        yield f"{len(missed)} of {len(found.rows)} targets missed: {', '.join(row.operation.name for row in missed)}"
-    else:
-        yield f"no target missed, {len(found.rows) - absent} held"
+        yield f"not there: {', '.join(absent)}"
+    yield f"targets missed: {', '.join(missed)}" if missed else "no target is missed"
 
 
 def listing(trace: Trace) -> Iterator[str]:

@@ -4,7 +4,7 @@ QEMU translates one instruction at a time (`singlestep`) and logs each that it e
 gdb server. So the listing has exactly as many lines as the time stamp counter counts.
 
 Invariants
-  - What is logged is one warm operation: the WARM-th that begins.
+  - What is logged is one warm operation, the WARM-th that begins; of long ones the first, which has the most to do.
   - The machine is one of its own: stepping changes when things happen, so nothing is measured on it.
 """
 
@@ -20,12 +20,14 @@ from pathlib import Path
 
 from xengen.bench.gdb import Gdb
 from xengen.bench.instruction import LONGEST, Instruction, Kind, decode
+from xengen.bench.operations import LONG_OPERATIONS
 from xengen.errors import XengenError
 from xengen.machine.machine import Machine
 from xengen.machine.spec import MachineSpec
 from xengen.machine.symbols import SymbolTable
 
 WARM = 4
+LONG = frozenset(operation.name for operation in LONG_OPERATIONS)
 # What QEMU calls it: until 8.0, and since.
 SINGLE_STEP = ("singlestep", "one-insn-per-tb")
 
@@ -124,7 +126,7 @@ def trace_operations(spec: MachineSpec, names: Iterable[str]) -> Iterator[Trace]
         with Gdb(socket) as gdb:
             for name in names:
                 log = Path(folder) / f"{name}.log"
-                _run_to(gdb, guest.address(f"{name}_begin"), WARM, name)
+                _run_to(gdb, guest.address(f"{name}_begin"), 1 if name in LONG else WARM, name)
                 _log_to(machine, log)
                 _run_to(gdb, guest.address(f"{name}_end"), 1, name)
                 _single_step(machine, False)
@@ -138,8 +140,8 @@ def trace_operations(spec: MachineSpec, names: Iterable[str]) -> Iterator[Trace]
 
 def _run_to(gdb: Gdb, address: int, times: int, name: str) -> None:
     gdb.breakpoint(address)
-    for _ in range(times):
-        if not gdb.proceed():
+    for turn in range(times):
+        if not (gdb.proceed() if turn == 0 else gdb.step() and gdb.proceed()):
             raise TraceError(f"the machine ended before operation {name!r} could be stepped through")
     gdb.clear(address)
 

@@ -50,21 +50,20 @@ def bench(
     Example: xengen bench --trace null
     """
     from xengen.bench.measure import measure
-    from xengen.bench.operations import OPERATIONS
+    from xengen.bench.operations import NAMES
     from xengen.bench.report import as_object, report
-    from xengen.bench.table import cost_table, summary
+    from xengen.bench.table import cost_table, long_table, summary
     from xengen.bench.trace import trace_operations
 
-    names = [operation.name for operation in OPERATIONS]
-    if trace is not None and trace not in names:
-        raise UserError(f"--trace: there is no operation {trace!r}: {', '.join(names)}")
+    if trace is not None and trace not in NAMES:
+        raise UserError(f"--trace: there is no operation {trace!r}: {', '.join(NAMES)}")
     if append and against is None:
         raise UserError("--append is for the image that --against names: give that as well")
     spec = own_machine(source_tree())
     measured = measure(spec)
     if trace is not None:
         return _listing(spec, measured[trace])
-    there = [name for name in names if measured[name].instructions is not None]
+    there = [name for name in NAMES if measured[name].instructions is not None]
     traces = list(trace_operations(spec, there))
     other = measure(other_machine(against, spec.modules[0], append)) if against is not None else None
     found = report(measured, traces, other)
@@ -73,7 +72,9 @@ def bench(
     else:
         console = Console(highlight=False, markup=False, emoji=False)
         console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
-        console.print(cost_table(found, against.name if against is not None else None))
+        name = against.name if against is not None else None
+        console.print(cost_table(found, name))
+        console.print(long_table(found, name))
         for sentence in summary(found, strict=strict):
             typer.echo(sentence)
     return int(ExitStatus.NO if found.missed(strict=strict) else ExitStatus.YES)

@@ -43,7 +43,8 @@ class Report:
     place: str = ""
     backtrace: tuple[ReturnAddress, ...] = ()
     console: str = ""
-    qemu_output: str = ""
+    emulator_output: str = ""
+    emulator: str = "QEMU"
 
     def render(self, console: bool = True) -> str:
         """Return the report as text, without a headline; `console=False` where the console was shown already."""
@@ -67,9 +68,9 @@ class Report:
             lines = self.console.splitlines()
             yield "console, its last lines:" if lines else "console: nothing was written"
             yield from (f"  | {line}" for line in lines[-CONSOLE_LINES_SHOWN:])
-        if self.qemu_output.strip():
-            yield "QEMU said:"
-            yield from (f"  | {line}" for line in self.qemu_output.strip().splitlines()[-CONSOLE_LINES_SHOWN:])
+        if self.emulator_output.strip():
+            yield f"{self.emulator} said:"
+            yield from (f"  | {line}" for line in self.emulator_output.strip().splitlines()[-CONSOLE_LINES_SHOWN:])
 
 
 class MachineError(XengenError):

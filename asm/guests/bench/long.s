@@ -8,9 +8,9 @@
         .text
 
         .set    LONG_COUNT, 1024
-        .set    TABLES, 16
+        .set    TABLES, 4
         .set    GDT_PAGES, 14
-        .set    EXTENTS, 512
+        .set    EXTENTS, 128
 
 {% set L = labels("mmu_long_prepare") %}
 # mmu_long_prepare(): requests for all scratch pages, eight times over: other frames, their own, other ones, ...

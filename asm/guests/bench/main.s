@@ -1,11 +1,12 @@
 # A guest that measures: it carries out each operation many times, counts instructions, and prints a line about each.
 #
-#       bench null 22 instructions
+#       bench null 19 instructions
 #       bench set_timer_op not there
 #
 # Under QEMU's -icount shift=0 the time stamp counter counts instructions, so the numbers are exact. An operation is a
 # row of the table below and a routine `bench_NAME` (calls.s, memory.s, exceptions.s, user.s, events.s, long.s);
-# measure.s carries them out. The labels NAME_begin and NAME_end are around what one operation is: the harness steps through it.
+# measure.s carries them out. The labels NAME_begin and NAME_end are around what one operation is: the harness steps
+# through it.
 #
 # Invariants
 #   - Nothing here depends on who the hypervisor is: any that has the ABI xen-3.0-x86_32p can be measured.

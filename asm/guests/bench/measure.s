@@ -3,7 +3,7 @@
 # Invariants
 #   - The least of all rounds counts: whatever disturbs one (a timer of the hypervisor's) is not in it.
 #   - What is subtracted was measured with the same number of calls, by the same loop.
-#   - An operation that answers -ENOSYS is not there; any other error is said, and nothing is measured.
+#   - An operation that answers -ENOSYS is not there. Any other error, of whichever call, is said instead of a number.
 
         .text
 
@@ -44,6 +44,11 @@
         movl    OPERATION_body(%esi), %ebx
         call    rounds_measure
         subl    %edi, %eax
+        cmpl    $0, OPERATION_answers(%esi)
+        je      {{ L("all_well") }}
+        cmpl    $0, measure_answers
+        jl      {{ L("failed_later") }}
+{{ L("all_well") }}:
         movl    OPERATION_calls(%esi), %ecx
         imull   OPERATION_units(%esi), %ecx
         movl    %ecx, %edx
@@ -55,6 +60,8 @@
 {{ L("said") }}:
         addl    $OPERATION_size, %esi
         jmp     {{ L("next_operation") }}
+{{ L("failed_later") }}:
+        movl    measure_answers, %eax
 {{ L("refused") }}:
         cmpl    $-ENOSYS, %eax
         je      {{ L("not_there") }}
@@ -71,7 +78,7 @@
 # rounds_measure(operation, body): the instructions of OPERATION_calls calls, the least of all rounds.
 #
 # in:    %esi = row, %ebx = routine to call
-# out:   %eax = instructions
+# out:   %eax = instructions; measure_answers = what the calls have left in %eax, all of it in one word
 # clob:  %ebx, %ecx, %edx
 # errs:  none
 # calls: bench_*
@@ -83,6 +90,7 @@
         movl    $ROUNDS, measure_rounds
         movl    OPERATION_calls(%esi), %eax
         movl    %eax, measure_calls
+        movl    $0, measure_answers
 {{ L("next_round") }}:
         movl    measure_calls, %eax
         movl    %eax, measure_left
@@ -90,6 +98,7 @@
         movl    %eax, measure_start
 {{ L("next_call") }}:
         call    *measure_body
+        orl     %eax, measure_answers           # negative if one is
         decl    measure_left
         jnz     {{ L("next_call") }}
         rdtsc
@@ -128,7 +137,7 @@
 {% endcall %}
 
         .data
-{% for name in ["body", "least", "rounds", "calls", "left", "start"] %}
+{% for name in ["body", "least", "rounds", "calls", "left", "start", "answers"] %}
 {% call object("measure_" ~ name) %}
         .long   0
 {% endcall %}

@@ -26,7 +26,6 @@
     ("stack_pop_beyond", 1, "fault", "movl $HV_PRIVATE_START, %esp; popl %eax"),
     ("stack_far_ret_beyond", 1, "fault", "movl $HV_PRIVATE_START - 4, %esp; lret"),
     ("stack_fault_beyond", 1, "fault", "movl $HV_PRIVATE_START + 0x1000, %esp; ud2"),
-    ("stack_fault_in_hypervisor", 1, "fault", "movl $0xfc969000, %esp; ud2"),
     ("stack_descriptor_gone", 1, "fault", load_ss.format(0) ~ forget, data),
     ("stack_gdt_gone", 1, "fault", load_ss.format(0) ~ calling("set_gdt", "$guest_gdt_frame", "$0"), data),
     ("stack_ldt_gone", 1, "fault", load_ss.format(4) ~ "movl $ldt_none, %ebx; call ldt_take", local_data),

@@ -14,21 +14,11 @@
 {% for name, code in [
     ("lgdt", "lgdt no_table"), ("lidt", "lidt no_table"), ("lldt", "xorl %eax, %eax; lldt %ax"),
     ("lldt_hv", "movl $HV_LDT, %eax; lldt %ax"), ("ltr", "movl $HV_TSS, %eax; ltr %ax"),
-    ("read_cr0", "movl %cr0, %eax"), ("read_cr2", "movl %cr2, %eax"), ("read_cr3", "movl %cr3, %eax"),
-    ("read_cr4", "movl %cr4, %eax"),
-    ("write_cr0", "xorl %eax, %eax; movl %eax, %cr0"), ("write_cr2", "xorl %eax, %eax; movl %eax, %cr2"),
-    ("write_cr3", "xorl %eax, %eax; movl %eax, %cr3"), ("write_cr4", "xorl %eax, %eax; movl %eax, %cr4"),
-    ("read_dr0", "movl %dr0, %eax"), ("read_dr7", "movl %dr7, %eax"),
+    ("write_cr0", "xorl %eax, %eax; movl %eax, %cr0"), ("write_cr3", "xorl %eax, %eax; movl %eax, %cr3"),
     ("write_dr0", "movl $HV_PRIVATE_START, %eax; movl %eax, %dr0"),
-    ("write_dr7", "movl $0x402, %eax; movl %eax, %dr7"),
-    ("lmsw", "movl $1, %eax; lmsw %ax"), ("clts", "clts"), ("hlt", "hlt"), ("cli", "cli"), ("sti", "sti"),
-    ("invlpg", "invlpg HV_PRIVATE_START"), ("invd", "invd"), ("wbinvd", "wbinvd"),
-    ("rdmsr_apic_base", "movl $MSR_APIC_BASE, %ecx; rdmsr"), ("rdmsr_efer", "movl $MSR_EFER, %ecx; rdmsr"),
-    ("rdmsr_tsc", "movl $MSR_TSC, %ecx; rdmsr"), ("rdmsr_sysenter", "movl $MSR_SYSENTER_EIP, %ecx; rdmsr"),
+    ("lmsw", "movl $1, %eax; lmsw %ax"), ("hlt", "hlt"), ("cli", "cli"), ("sti", "sti"),
+    ("invlpg", "invlpg HV_PRIVATE_START"), ("invd", "invd"),
     ("rdmsr_none", "movl $0xdeadbeef, %ecx; rdmsr"),
-    ("wrmsr_efer", "movl $MSR_EFER, %ecx; xorl %eax, %eax; xorl %edx, %edx; wrmsr"),
-    ("wrmsr_sysenter", "movl $MSR_SYSENTER_EIP, %ecx; movl $landing, %eax; xorl %edx, %edx; wrmsr"),
-    ("wrmsr_apic_base", "movl $MSR_APIC_BASE, %ecx; xorl %eax, %eax; xorl %edx, %edx; wrmsr"),
     ("rdpmc", "xorl %ecx, %ecx; rdpmc"), ("sysenter", "sysenter"), ("sysexit", "sysexit"), ("rsm", "rsm"),
     ("ud2", "ud2"),
     ("inb", "inb $0x80, %al"), ("inb_dx", "movl $NO_PORT, %edx; inb %dx, %al"),
@@ -47,6 +37,23 @@
 ] %}
 {% do rows.append(("ring{}_{}".format(ring, name), ring, "fault", code)) %}
 {% endfor %}
+{# These the hypervisor may do for a kernel, as far as they are harmless, or refuse (ABI 6.11). #}
+{% for name, code in [
+    ("read_cr0", "movl %cr0, %eax"), ("read_cr2", "movl %cr2, %eax"), ("read_cr3", "movl %cr3, %eax"),
+    ("read_cr4", "movl %cr4, %eax"), ("write_cr2", "xorl %eax, %eax; movl %eax, %cr2"),
+    ("write_cr4", "xorl %eax, %eax; movl %eax, %cr4"), ("read_dr0", "movl %dr0, %eax"),
+    ("read_dr7", "movl %dr7, %eax"), ("write_dr7", "movl $DR7_RESET, %eax; movl %eax, %dr7"),
+    ("clts", "clts"), ("wbinvd", "wbinvd"),
+    ("rdmsr_apic_base", "movl $MSR_APIC_BASE, %ecx; rdmsr"), ("rdmsr_efer", "movl $MSR_EFER, %ecx; rdmsr"),
+    ("rdmsr_tsc", "movl $MSR_TSC, %ecx; rdmsr"), ("rdmsr_sysenter", "movl $MSR_SYSENTER_EIP, %ecx; rdmsr"),
+    ("wrmsr_efer", "movl $MSR_EFER, %ecx; xorl %eax, %eax; xorl %edx, %edx; wrmsr"),
+    ("wrmsr_sysenter", "movl $MSR_SYSENTER_EIP, %ecx; movl $landing, %eax; xorl %edx, %edx; wrmsr"),
+    ("wrmsr_apic_base", "movl $MSR_APIC_BASE, %ecx; xorl %eax, %eax; xorl %edx, %edx; wrmsr"),
+] %}
+{% do rows.append(("ring{}_{}".format(ring, name), ring, "fault" if ring == 3 else "done", code)) %}
+{% endfor %}
+{# Behind them the way into the hypervisor by sysenter must still be closed. #}
+{% do rows.append(("ring{}_sysenter_still".format(ring), ring, "fault", "sysenter")) %}
 {# These tell, and no more: a guest may run them on any processor without virtualization. #}
 {% for name, code in [("rdtsc", "rdtsc"), ("cpuid", "xorl %eax, %eax; cpuid"), ("sgdt", "sgdt user_stack"),
                       ("sidt", "sidt user_stack"), ("sldt", "sldt %eax"), ("str", "str %eax"), ("smsw", "smsw %eax"),

@@ -88,7 +88,7 @@
 {% call routine("exception_protection") %}
         movl    ENTRY_FRAME_error_code(%esp), %eax
         shrl    $2, %eax                        # carry: about a gate; %eax = 2 * its vector
-        jnc     deliver_code
+        jnc     {{ L("not_a_gate") }}
         movl    ENTRY_FRAME_cs(%esp), %ecx
         movb    VCPU_traps + TRAP_INFO_flags(%ebp,%eax,4), %dl
         arpl    %cx, %dx
@@ -96,15 +96,28 @@
         leal    VCPU_traps(%ebp,%eax,4), %esi
         addl    $2, ENTRY_FRAME_eip(%esp)       # past the two bytes of `int n`
         jmp     deliver_plain
+{{ L("not_a_gate") }}:
+        testl   %eax, %eax
+        jnz     deliver_code                    # about a selector
+        jmp     quick_port                      # a privileged instruction, perhaps
 {% endcall %}
 
-# exception_invalid_opcode: an instruction that does not exist.
+{% set L = labels("exception_invalid_opcode") %}
+# exception_invalid_opcode: an instruction that does not exist, or CPUID with its prefix (emulate/cpuid.s).
 #
 # in:    %esp = ENTRY_FRAME from the guest; %ebp = current vcpu, %esi = its TRAP_INFO
 # out:   does not return
 # errs:  as deliver_plain
+# why:   the first bytes are looked at here, for flat kernel code: most often it is not CPUID
 {% call routine("exception_invalid_opcode") %}
-        jmp     deliver_plain
+        cmpw    $FLAT_RING1_CS, ENTRY_FRAME_cs(%esp)
+        jne     {{ L("look_closer") }}
+        movl    ENTRY_FRAME_eip(%esp), %eax
+        {{ user("cmpl $FORCED_CPUID_FIRST, %ss:(%eax)", fail="deliver_plain") }}
+        jne     deliver_plain
+{{ L("look_closer") }}:
+        movl    $handle_invalid_opcode, %edi
+        jmp     exception_slow
 {% endcall %}
 
 {% set L = labels("exception_bounce") %}

@@ -103,6 +103,7 @@
 {{ L("null_gs") }}:
         call    ldt_load
         call    fpu_load
+        call    control_load
         call    debug_load
         call    direct_gates_install
         call    runstate_enter

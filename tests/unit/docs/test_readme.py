@@ -148,6 +148,12 @@ def test_every_file_and_folder_that_is_named_is_there() -> None:
     assert {path for path in paths if not (TREE / path).exists()} == set()
 
 
+def test_every_image_that_is_named_is_one_that_is_built() -> None:
+    named = set(re.findall(r"build/guests/(\w+)\.elf", README))
+    assert named
+    assert {name for name in named if not (TREE / "asm/guests" / name / "image.toml").exists()} == set()
+
+
 def test_the_house_has_a_row_for_each_part_of_the_package() -> None:
     named = {name for cell in rows("The house") for name in re.findall(r"`([^`]+)`", cell)}
     parts = {f"xengen/{path.parent.name}" for path in TREE.glob("xengen/*/__init__.py")}
