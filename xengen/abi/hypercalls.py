@@ -24,7 +24,7 @@ class Entry(Enum):
     """The guest's %ds and %es, nothing saved: for the shortest calls."""
 
     SPLIT = "split"
-    """fast_NAME as BARE for the commonest use; it goes on to do_NAME, as FULL, for the rest."""
+    """fast_NAME as BARE for the commonest use; when it returns with carry set, do_NAME runs as FULL."""
 
     FULL = "full"
     """A whole ENTRY_FRAME on the stack, and the hypervisor's %ds and %es."""
@@ -118,7 +118,7 @@ HYPERCALLS: tuple[Hypercall, ...] = (
               "Security modules."),
     Hypercall(28, "nmi_op", ("cmd", "arg"), FULL, ("EFAULT", "EINVAL", "ENOSYS"),
               "The old way to register an NMI callback."),
-    Hypercall(29, "sched_op", ("cmd", "arg"), FULL, ("EFAULT", "EINVAL", "EPERM", "ESRCH", "ENOSPC", "ENOSYS"),
+    Hypercall(29, "sched_op", ("cmd", "arg"), SPLIT, ("EFAULT", "EINVAL", "EPERM", "ESRCH", "ENOSPC", "ENOSYS"),
               "Yield, block, poll, shutdown, watchdog; a suspend has the start_info mfn in a third argument."),
     Hypercall(30, "callback_op", ("cmd", "arg"), FULL, ("EFAULT", "EINVAL", "ENOSYS"),
               "Registers a callback with flags, or takes it back."),

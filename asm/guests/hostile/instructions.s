@@ -7,7 +7,6 @@
 
         .set    NO_PORT, 0x2f0                  # nothing is there in any PC of ours
         .set    MSR_SYSENTER_EIP, 0x176
-        .set    MSR_TSC, 0x10
 
 {% set rows = [] %}
 {% for ring in [1, 3] %}

@@ -1,57 +1,21 @@
-"""What must become of every attempt of the guest hostile (asm/guests/hostile), on a processor that keeps to the manuals.
+"""The attempts with the flat segments, the selectors of the reserved GDT page, and the M2P table.
 
-Sources: Intel SDM volume 3, chapters 5 (limit, type and privilege checks), 6 (error codes, interrupts), 4.7 (page faults),
-17.3 (debug exceptions), and volume 2 for the order of an instruction's checks; ABI 5 and 6.11 to 7 for what the hypervisor
-answers. None of it was taken from a run.
+Sources: Intel SDM volume 3, sections 4.7 (page faults), 5.3 to 5.8 (limits, types, privileges), 6.13 (error codes), and
+volume 2 for the order of an instruction's checks.
 
 Invariants
-  - `EXPECTED` has each attempt once. An outcome is what the guest's line says behind the name; alternatives stand with
-    " or " between them, where the manual or the ABI leaves a choice; * stands for what depends on the build.
-  - `by_limit`: nothing but a segment's limit stops it; QEMU's TCG has none (docs/emulators.md).
+  - The processor compares each access as a whole with the limit before it looks at any page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-GP, SS, UD, NP, TS = "#GP", "#SS", "#UD", "#NP", "#TS"
-P = 0xFC400000
+from tests.boot.isolation.outcomes import (
+    DONE, FETCH, GP, NP, P, PRESENT, SS, TS, WRITE, Expected, Row, fault, limit, page_fault,
+)  # fmt: skip
+
 M2P, M2P_END, ALIAS, ALIAS_END = 0xFC000000, P - 4, 0xF5800000, 0xF67FFFFC
-DONE, FAILSAFE = "done", "failsafe"
-PRESENT, WRITE, USER, FETCH = 1, 2, 4, 16
-SLOT = 2
-
-
-@dataclass(frozen=True)
-class Expected:
-    """One attempt's outcome."""
-
-    outcome: str
-    by_limit: bool = False
-
-    def agrees(self, outcome: str) -> bool:
-        """Return whether `outcome` is one of those that are expected."""
-        return any(fnmatchcase(outcome, one.replace("[", "[[]")) for one in self.outcome.split(" or "))
-
-
-Row = tuple[str, Expected]
-
-
-def fault(exception: str, code: int = 0, at: str = "") -> str:
-    """Return the outcome of an exception with an error code."""
-    return f"{exception} {code:#x}{at}"
-
-
-def page_fault(ring: int, code: int, address: int) -> str:
-    """Return the outcome of a page fault: the user bit says which ring it was (ABI 5.2)."""
-    return f"#PF {code | (USER if ring == 3 else 0):#x} {address:#x}"
-
-
-def limit(exception: str = GP) -> Expected:
-    """Return what a limit does."""
-    return Expected(fault(exception), by_limit=True)
 
 
 def permitted() -> Iterator[Row]:
@@ -105,7 +69,6 @@ def stacks() -> Iterator[Row]:
 
 
 # Selectors: which descriptor, and what it is: "code", "data" or "none" (no segment that could be loaded), its DPL, its P.
-HV = {"hv_code": (0xE008, "code", 0), "hv_data": (0xE010, "data", 0)}
 SELECTORS: dict[str, tuple[int, str, int, bool]] = {
     "null": (0, "null", 0, False),
     "null_rpl_3": (3, "null", 0, False),
@@ -180,8 +143,3 @@ def transfers() -> Iterator[Row]:
     for name, code in (stacks | {"absent": 0x28}).items():
         for how in ("iret", "ret"):
             yield f"ring1_{how}_with_ss_{name}", Expected(fault(GP, code))
-
-
-def outcomes(names: str, outcome: str) -> Iterator[Row]:
-    """The same outcome for each of `names`, which are separated by blanks."""
-    return ((name, Expected(outcome)) for name in names.split())
