@@ -85,12 +85,14 @@
         ret
 {% endcall %}
 
-# shut_down: the end of this domain.
+# shut_down: the end of this domain, after the others had a turn: with domain 0 the machine ends.
 #
 # in:    -
 # out:   does not return
 # errs:  none
 {% call routine("shut_down") %}
+        movl    $SCHEDOP_yield, %ebx
+        {{ hypercall("sched_op") }}
         movl    $SCHEDOP_shutdown, %ebx
         movl    $shutdown_argument, %ecx
         {{ hypercall("sched_op") }}

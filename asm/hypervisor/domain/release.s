@@ -132,7 +132,7 @@
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("domain_free") %}
-{{ log("LOG_INFO", "domain %u is gone\\n", "DOMAIN_id(%ebx)") }}
+        pushl   DOMAIN_id(%ebx)
         cmpl    %ebx, console_owner
         jne     {{ L("not_the_writer") }}
         movl    $0, console_owner
@@ -162,5 +162,8 @@
         call    heap_free
         movl    %ebx, %eax
         movl    $DOMAIN_size, %ecx
-        jmp     heap_free
+        call    heap_free
+        popl    %edx
+{{ log("LOG_INFO", "domain %u is gone\\n", "%edx") }}
+        ret
 {% endcall %}
