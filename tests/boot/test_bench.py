@@ -22,8 +22,9 @@ from xengen.machine.machine import Machine
 from xengen.machine.spec import MachineSpec, Module
 from xengen.machine.symbols import SymbolTable
 
-# Emptying half of the map cache is shared by all who map frames; a step-by-step run does not happen to meet it.
-SHARED_WORK = 4
+# The counter gives an average: of emptying the map cache now and then, and of frames that are dropped for the last time
+# or not. And it does not count an instruction that faults.
+AVERAGED = 4
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +77,7 @@ def test_a_long_operation_lets_interrupts_in_often_enough(costs: dict[str, Any],
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_the_time_stamp_counter_and_the_steps_agree(costs: dict[str, Any], operation: Operation) -> None:
     measured = row(costs, operation.name)["instructions"]
-    assert 0 <= measured - round(costs["steps"][operation.name] / operation.units) <= SHARED_WORK
+    assert abs(measured - round(costs["steps"][operation.name] / operation.units)) <= AVERAGED
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -12,17 +12,29 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from capstone import CS_ARCH_X86, CS_GRP_CALL, CS_GRP_INT, CS_GRP_IRET, CS_GRP_JUMP, CS_MODE_32, CS_OPT_SYNTAX_ATT, Cs
-from capstone.x86 import X86_OP_REG, X86_REG_CS, X86_REG_DS, X86_REG_ES, X86_REG_FS, X86_REG_GS, X86_REG_SS
+from capstone import CS_ARCH_X86, CS_GRP_INT, CS_GRP_IRET, CS_MODE_32, CS_OPT_SYNTAX_ATT, Cs, x86
+from capstone.x86 import X86_OP_REG
 
 LONGEST = 15
 
-_SEGMENTS = frozenset((X86_REG_CS, X86_REG_DS, X86_REG_ES, X86_REG_FS, X86_REG_GS, X86_REG_SS))
-_FAR_LOADS = frozenset(("lds", "les", "lfs", "lgs", "lss"))
-_TABLES = frozenset(("lgdt", "lidt", "lldt", "ltr"))
-_MODEL_SPECIFIC = frozenset(("rdmsr", "wrmsr", "wbinvd", "invd", "cpuid", "clts"))
-_STATE = frozenset(("fxsave", "fxrstor", "fnsave", "frstor", "fninit"))
-_PORTS = frozenset(("in", "inb", "inw", "inl", "out", "outb", "outw", "outl"))
+_LOCK = 0xF0
+_SEGMENTS = frozenset(getattr(x86, f"X86_REG_{name}") for name in ("CS", "DS", "ES", "FS", "GS", "SS"))
+
+
+def _instructions(*names: str) -> frozenset[int]:
+    return frozenset(getattr(x86, f"X86_INS_{name}") for name in names)
+
+
+_RING = _instructions("SYSENTER", "SYSEXIT")
+_MOVES = _instructions("MOV")
+_POPS = _instructions("POP")
+_EXCHANGES = _instructions("XCHG")
+_INVLPG = _instructions("INVLPG")
+_FAR = _instructions("LDS", "LES", "LFS", "LGS", "LSS", "LJMP", "LCALL", "RETF")
+_OTHER = _instructions(
+    "LGDT", "LIDT", "LLDT", "LTR", "LMSW", "CLTS", "RDMSR", "WRMSR", "CPUID", "WBINVD", "INVD",
+    "FXSAVE", "FXRSTOR", "FNSAVE", "FRSTOR", "FNINIT", "IN", "OUT", "INSB", "INSW", "INSD", "OUTSB", "OUTSW", "OUTSD",
+)  # fmt: skip
 
 
 class Kind(Enum):
@@ -72,38 +84,31 @@ def decode(code: bytes, address: int) -> Instruction:
 
 
 def _kind(found: Any) -> Kind:
-    name = found.mnemonic.split()[-1]
-    if found.group(CS_GRP_IRET) or found.group(CS_GRP_INT) or name.startswith(("iret", "sysenter", "sysexit")):
+    if found.group(CS_GRP_IRET) or found.group(CS_GRP_INT) or found.id in _RING:
         return Kind.RING
-    if name.startswith("invlpg"):
+    if found.id in _INVLPG:
         return Kind.INVLPG
-    written = found.operands[-1] if found.operands else None
-    if written is not None and written.type == X86_OP_REG:
-        register = found.reg_name(written.reg)
-        if name.startswith("mov"):
-            if written.reg in _SEGMENTS:
-                return Kind.SEGMENT
-            if register == "cr3":
-                return Kind.CR3
-        if name.startswith("pop") and written.reg in _SEGMENTS:
-            return Kind.SEGMENT
-        if name.startswith("mov") and _is_control(register):
-            return Kind.OTHER
-    if name in _FAR_LOADS or (name.startswith("l") and name[1:] in ("jmp", "call", "ret")):
+    if found.id in _FAR:
         return Kind.SEGMENT
-    if name in _TABLES or name in _MODEL_SPECIFIC or name in _STATE or name in _PORTS or _is_atomic(found, name):
-        return Kind.OTHER
-    return Kind.PLAIN
+    if found.id in _MOVES or found.id in _POPS:
+        return _load(found)
+    return Kind.OTHER if found.id in _OTHER or _is_atomic(found) else Kind.PLAIN
 
 
-def _is_control(register: str) -> bool:
-    return register[:2] in ("cr", "dr") and register[2:].isdigit()
+def _load(found: Any) -> Kind:
+    """Return the kind of a `mov` or `pop`, which what it loads decides."""
+    target = found.operands[-1]
+    if target.type != X86_OP_REG:
+        return Kind.PLAIN
+    if target.reg in _SEGMENTS:
+        return Kind.SEGMENT
+    name = found.reg_name(target.reg)
+    if name == "cr3":
+        return Kind.CR3
+    return Kind.OTHER if name[:2] in ("cr", "dr") and name[2:].isdigit() else Kind.PLAIN
 
 
-def _is_atomic(found: Any, name: str) -> bool:
-    if found.group(CS_GRP_JUMP) or found.group(CS_GRP_CALL):
-        return False
-    if found.prefix[0] == 0xF0:
-        return True
+def _is_atomic(found: Any) -> bool:
     # xchg with memory is locked without a prefix.
-    return name.startswith("xchg") and any(operand.type != X86_OP_REG for operand in found.operands)
+    is_exchange = found.id in _EXCHANGES and any(operand.type != X86_OP_REG for operand in found.operands)
+    return found.prefix[0] == _LOCK or is_exchange

@@ -128,7 +128,7 @@ class MmuExtended(Call):
         expected, count, encoded = OK, 0, []
         owner: int | None = None
         try:
-            owner = world.model.foreign(domain, self.foreign)
+            owner = world.model.foreign(domain, self.foreign & 0xFFFF)
         except Refused as refused:
             expected = refused.codes
         for operation in self.operations:

@@ -17,7 +17,7 @@ from hypothesis import seed as with_seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from xengen.fuzz.strategies import with_domain
+from xengen.fuzz.strategies import by_any_domain
 from xengen.fuzz.world import Failure, Operation, World
 from xengen.machine.machine import Machine
 from xengen.machine.spec import MachineSpec
@@ -69,32 +69,32 @@ class Fuzz(RuleBasedStateMachine):
         self.world = World(machine, every=1 if self.runs.failed else self.runs.every)
         self._resources.callback(self.world.close)
 
-    @rule(operation=with_domain("write", "mmu", "call", "base"))
+    @rule(operation=by_any_domain("write", "mmu", "call", "base"))
     def tables(self, operation: Operation) -> None:
         """Tables and what changes them."""
         self._do(operation)
 
-    @rule(operation=with_domain("mmu", "write"))
+    @rule(operation=by_any_domain("mmu", "write"))
     def updates(self, operation: Operation) -> None:
         """Once more: most of what can go wrong is there."""
         self._do(operation)
 
-    @rule(operation=with_domain("multicall"))
+    @rule(operation=by_any_domain("multicall"))
     def lists(self, operation: Operation) -> None:
         """Several calls at once."""
         self._do(operation)
 
-    @rule(operation=with_domain("access", "machine", "stale"))
+    @rule(operation=by_any_domain("access", "machine", "stale"))
     def instructions(self, operation: Operation) -> None:
         """Without a hypercall."""
         self._do(operation)
 
-    @rule(operation=with_domain("settings", "wild", "wild"))
+    @rule(operation=by_any_domain("settings", "wild", "wild"))
     def wild(self, operation: Operation) -> None:
         """What makes no sense."""
         self._do(operation)
 
-    @rule(operation=with_domain(*["call"] * 11, "end"))
+    @rule(operation=by_any_domain(*["call"] * 11, "end"))
     def ends(self, operation: Operation) -> None:
         """Now and then a domain ends."""
         self._do(operation)

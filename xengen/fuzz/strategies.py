@@ -7,6 +7,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -82,6 +83,7 @@ own: SearchStrategy[Place] = st.builds(Own, domains, st.sampled_from(OWN))
 nobodys: SearchStrategy[Place] = st.builds(Nobodys, st.sampled_from(NOBODYS), st.integers(0, 3))
 
 
+@cache
 def places(domain: int) -> SearchStrategy[Place]:
     """Any frame, one of the domain's spare pages more often than not."""
     mine = st.builds(Pool, st.just(domain), pool)
@@ -89,11 +91,13 @@ def places(domain: int) -> SearchStrategy[Place]:
     return st.one_of(mine, mine, given, mine, pools, own, extras, nobodys)
 
 
+@cache
 def spares(domain: int) -> SearchStrategy[Place]:
     """A spare page of a domain's."""
     return st.builds(Pool, st.just(domain), pool)
 
 
+@cache
 def values(domain: int) -> SearchStrategy[Value]:
     """A page-table entry, or a descriptor."""
     return st.one_of(
@@ -103,6 +107,7 @@ def values(domain: int) -> SearchStrategy[Value]:
     )
 
 
+@cache
 def foreign(domain: int) -> SearchStrategy[int]:
     """Whose frames, and in the upper half whose tables; domain 0 may name others."""
     names = (DOMID_SELF, DOMID_SELF, DOMID_SELF, DOMID_SELF, DOMID_IO, DOMID_XEN, DOMID_INVALID, 0, 1, 2, 9)
@@ -111,11 +116,13 @@ def foreign(domain: int) -> SearchStrategy[int]:
     return st.one_of(alone, both) if domain == 0 else alone
 
 
+@cache
 def calls(domain: int) -> SearchStrategy[Call]:
     """Any call whose result is predicted."""
     return st.one_of(mmu_updates(domain), maps(domain), extends(domain), memory(domain), descriptors(domain))
 
 
+@cache
 def mmu_updates(domain: int) -> SearchStrategy[Call]:
     """mmu_update."""
     command = st.sampled_from((0, 0, 0, 0, 2, 1, 3, 7))
@@ -123,6 +130,7 @@ def mmu_updates(domain: int) -> SearchStrategy[Call]:
     return st.builds(MmuUpdate, st.lists(stores, min_size=1, max_size=4).map(tuple), foreign(domain), st.booleans())
 
 
+@cache
 def maps(domain: int) -> SearchStrategy[Call]:
     """update_va_mapping."""
     flags = one_of((UVMF_INVLPG, 0, UVMF_TLB_FLUSH, UVMF_TLB_FLUSH | UVMF_ALL, UVMF_INVLPG | HOSTILE[0]))
@@ -131,6 +139,7 @@ def maps(domain: int) -> SearchStrategy[Call]:
     return st.builds(MapPage, va, values(domain), flags, owner)
 
 
+@cache
 def extends(domain: int) -> SearchStrategy[Call]:
     """mmuext_op."""
     frames = st.one_of(places(domain), spares(domain))
@@ -149,6 +158,7 @@ def extends(domain: int) -> SearchStrategy[Call]:
     return st.builds(MmuExtended, listed, foreign(domain), st.booleans())
 
 
+@cache
 def memory(domain: int) -> SearchStrategy[Call]:
     """memory_op."""
     order = st.sampled_from((0, 0, 0, 1, 2, 3, 9, 10, 31, 0xFFFFFFFF))
@@ -163,6 +173,7 @@ def memory(domain: int) -> SearchStrategy[Call]:
     )  # fmt: skip
 
 
+@cache
 def descriptors(domain: int) -> SearchStrategy[Call]:
     """set_gdt and update_descriptor."""
     entries = one_of((512, 8, 0, 513, 7168, 7169, 0xFFFFFFFF))
@@ -175,11 +186,12 @@ def descriptors(domain: int) -> SearchStrategy[Call]:
     )  # fmt: skip
 
 
-def with_domain(*kinds: str) -> SearchStrategy[Operation]:
+def by_any_domain(*kinds: str) -> SearchStrategy[Operation]:
     """Operations of some kinds (the keys of OPERATIONS), by any domain."""
-    return domains.flatmap(lambda domain: st.sampled_from(kinds).flatmap(lambda kind: OPERATIONS[kind](domain)))
+    return st.one_of(*(OPERATIONS[kind](domain) for domain in range(DOMAINS) for kind in kinds))
 
 
+@cache
 def writes(domain: int) -> SearchStrategy[Operation]:
     """A page full of entries."""
     entry = st.tuples(one_of(INDICES), values(domain))
@@ -189,12 +201,14 @@ def writes(domain: int) -> SearchStrategy[Operation]:
     return st.builds(Write, st.just(domain), pool, entries, st.sampled_from((False, False, False, True)))
 
 
+@cache
 def bases(domain: int) -> SearchStrategy[Operation]:
     """Tables to be a base pointer."""
     slot = st.tuples(st.integers(0, 2), st.builds(Entry, spares(domain), st.just(PTE_P)))
     return st.builds(BuildBase, st.just(domain), pool, pool, st.lists(slot, max_size=2).map(tuple))
 
 
+@cache
 def settings(domain: int) -> SearchStrategy[Operation]:
     """Traps, callbacks, stacks and assists."""
     wild = st.one_of(one_of(HOSTILE), one_of(NUMBERS), one_of(SELECTORS))
@@ -206,6 +220,7 @@ def settings(domain: int) -> SearchStrategy[Operation]:
     return st.one_of(*calls_of, st.builds(Settings, st.just(domain), st.just("vm_assist"), assist))
 
 
+@cache
 def wild_calls(domain: int) -> SearchStrategy[Operation]:
     """Any number, any arguments but readable pointers."""
     number = st.one_of(st.integers(0, 70), st.sampled_from((0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)))
@@ -216,12 +231,14 @@ def wild_calls(domain: int) -> SearchStrategy[Operation]:
                                                               st.tuples(word, rest, word, rest, rest)))  # fmt: skip
 
 
+@cache
 def accesses(domain: int) -> SearchStrategy[Operation]:
     """Reads and writes."""
     va = st.one_of(spares(domain), one_of(VAS), one_of((0x12345000, 0xF7000000, 0x1004)))
     return st.builds(Access, st.just(domain), va, st.booleans(), st.sampled_from((1, 3)))
 
 
+@cache
 def machine(domain: int) -> SearchStrategy[Operation]:
     """Instructions, segment loads, returns."""
     ring = st.sampled_from((1, 3))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from struct import unpack
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -199,7 +200,7 @@ class World:
 
     def _add(self, domain: int, agent: Agent) -> None:
         info = agent.start_info
-        mfns = [agent.mfn(pfn) for pfn in range(info.nr_pages)]
+        mfns = words(agent.read(info.mfn_list, 4 * info.nr_pages))
         most = agent.hypercall("memory_op", value("XENMEM_maximum_reservation"), [value("DOMID_SELF")])
         shared = info.shared_info // PAGE
         self.model.add(Domain(domain, agent.space.l3, shared, int(most)), mfns, privileged=domain == 0)
@@ -300,6 +301,11 @@ class _Record:
     kind: int
     uses: int
     pinned: bool
+
+
+def words(data: bytes) -> list[int]:
+    """Return 32-bit numbers."""
+    return list(unpack(f"<{len(data) // 4}I", data))
 
 
 def _described(count: int, word: int) -> _Record:
