@@ -290,6 +290,13 @@ class Continuation(LittleEndianStructure):
     ]
 
 
+class StoreRow(LittleEndianStructure):
+    """What stores: the operation or group of operations, the routine for the other operand, the size or 0."""
+
+    _pack_ = 4
+    _fields_ = [("operation", c_uint32), ("source", c_uint32), ("size", c_uint32)]
+
+
 class MsrRow(LittleEndianStructure):
     """One model-specific register as guests see it: its number, and the routines that read and write it."""
 
@@ -351,6 +358,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("WHERE_LINE", "where_line", WhereLine, OURS),
     Declaration("WHERE_SYMBOL", "where_symbol", WhereSymbol, OURS),
     Declaration("FIXUP", "fixup", Fixup, OURS),
+    Declaration("STORE_ROW", "store_row", StoreRow, OURS),
     Declaration("MSR_ROW", "msr_row", MsrRow, OURS),
     Declaration("CPUID_ROW", "cpuid_row", CpuidRow, OURS),
     Declaration("OPTION", "option", Option, OURS),

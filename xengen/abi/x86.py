@@ -183,7 +183,8 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "flags", SDM3,
-        EFLAGS_CF=1 << 0, EFLAGS_ONE=1 << 1, EFLAGS_TF=1 << 8, EFLAGS_IF=1 << 9, EFLAGS_DF=1 << 10,
+        EFLAGS_ARITHMETIC=0x8D5, EFLAGS_CF=1 << 0, EFLAGS_ONE=1 << 1, EFLAGS_TF=1 << 8, EFLAGS_IF=1 << 9,
+        EFLAGS_DF=1 << 10,
         EFLAGS_IOPL=3 << 12, EFLAGS_NT=1 << 14, EFLAGS_RF=1 << 16, EFLAGS_VM=1 << 17, EFLAGS_AC=1 << 18,
         EFLAGS_ID=1 << 21,
     ),
@@ -195,7 +196,8 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "instructions", SDM3,
-        INSTRUCTION_BYTES=15, REGISTER_ESP=4, MODRM_RDTSCP=0xF9, OPCODE_IN_NUMBER=0xE4,
+        INSTRUCTION_BYTES=15, REGISTER_ESP=4, REGISTER_EBP=5, MODRM_REGISTER=0xC0,
+        MODRM_DISPLACEMENT_8=0x40, OPCODE_GROUP_1_BYTE=0x83, MODRM_RDTSCP=0xF9, OPCODE_IN_NUMBER=0xE4,
         OPCODE_IN_DX=0xEC, PORT_OUT=2,
     ),
     *_group("error codes", SDM3, PF_PRESENT=1, PF_WRITE=2, PF_USER=4, PF_RESERVED=8, PF_FETCH=16, SELECTOR_IDT=2),

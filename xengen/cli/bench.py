@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OTHER_MEMORY = 512 * MIB
 # Wide enough for every column: tables for people must not depend on how wide a pipe is.
-WIDTH = 150
+WIDTH = 180
 
 
 def bench(

@@ -1,8 +1,9 @@
-"""The state machine: Hypothesis chooses operations and, when one fails, the shortest run that still does.
+"""The state machine: Hypothesis chooses operations, in runs that each begin with a machine fresh from its boot.
 
 Invariants
-  - Every run has a machine of its own, fresh from its boot: the same choices give the same run.
-  - The last run of all is the shortest failing one, if there is any: `Runs.last` has its operations.
+  - The same seed gives the same runs.
+  - After a failure `Runs.last` has the operations that led to it. They are made fewer by minimize.py, which knows what an
+    operation is; Hypothesis would boot many more machines for it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import seed as with_seed
@@ -21,29 +23,35 @@ from xengen.fuzz.strategies import by_any_domain
 from xengen.fuzz.world import Failure, Operation, World
 from xengen.machine.machine import Machine
 from xengen.machine.spec import MachineSpec
+from xengen.machine.symbols import SymbolTable
 
 Progress = Callable[[World], None]
 
 
 @dataclass
 class Runs:
-    """What was done so far. last: the operations of the run under way. every: how often the checker looks."""
+    """What was done so far. last: the operations of the run under way. every: how many steps the checker leaves out."""
 
     spec: MachineSpec
     every: int = 1
     steps: int = 0
     runs: int = 0
-    failed: bool = False
     last: list[Operation] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     progress: Progress | None = None
+
+    @cached_property
+    def symbols(self) -> SymbolTable:
+        """The hypervisor's symbols, read once."""
+        assert self.spec.kernel is not None
+        return SymbolTable.from_file(self.spec.kernel)
 
 
 def fuzz(runs: Runs, seed: int, examples: int, steps: int) -> str | None:
     """Do `examples` runs of at most `steps` operations each, chosen by `seed`; return what went wrong, or None."""
     settings = hypothesis_settings(
         max_examples=examples, stateful_step_count=steps, deadline=None, database=None, print_blob=False,
-        phases=(Phase.generate, Phase.shrink), verbosity=Verbosity.quiet, report_multiple_bugs=False,
+        phases=(Phase.generate,), verbosity=Verbosity.quiet, report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck), derandomize=False,
     )  # fmt: skip
     machine = with_seed(seed)(type("Fuzzed", (Fuzz,), {"runs": runs}))
@@ -64,9 +72,8 @@ class Fuzz(RuleBasedStateMachine):
         self._resources = ExitStack()
         self.runs.runs += 1
         self.runs.last = []
-        machine = self._resources.enter_context(Machine(self.runs.spec))
-        # Once something has failed every step is looked at: the shortest run ends where it went wrong.
-        self.world = World(machine, every=1 if self.runs.failed else self.runs.every)
+        machine = self._resources.enter_context(Machine(self.runs.spec, symbols=self.runs.symbols))
+        self.world = World(machine, every=self.runs.every)
         self._resources.callback(self.world.close)
 
     @rule(operation=by_any_domain("write", "mmu", "call", "base"))
@@ -114,7 +121,6 @@ class Fuzz(RuleBasedStateMachine):
             if runs.progress is not None:
                 runs.progress(self.world)
         if problem is not None:
-            runs.failed = True
             raise Failure(problem)
 
     _broken = False
@@ -124,5 +130,5 @@ class Fuzz(RuleBasedStateMachine):
         try:
             self.world.run(operation)
         except Failure:
-            self._broken = self.runs.failed = True
+            self._broken = True
             raise

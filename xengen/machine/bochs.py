@@ -1,7 +1,7 @@
 """`Bochs`: one machine of the second emulator, from start to end.
 
-QEMU's TCG does not enforce segment limits; Bochs does, and is unrelated otherwise (docs/emulators.md). It boots an ISO that
-`xengen iso` makes, with the hypervisor's option console=e9: what is written to port 0xe9 comes out at once.
+QEMU's TCG does not enforce segment limits; Bochs does, and is unrelated otherwise (docs/emulators.md). It boots an ISO
+that `xengen iso` makes, with the hypervisor's option console=e9: what is written to port 0xe9 comes out at once.
 
 Invariants
   - A context manager: however the block is left, Bochs is gone, its descriptors too. It leaves no file behind: even its

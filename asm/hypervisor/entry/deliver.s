@@ -63,7 +63,7 @@
         jnz     {{ L("mask_events") }}
 {{ L("go") }}:
         popal
-        {{ user("movl ENTRY_FRAME_ds - ENTRY_FRAME_es(%esp), %ds", fail="exit_bad_es") }}
+        {{ user("movw ENTRY_FRAME_ds - ENTRY_FRAME_es(%esp), %ds", fail="exit_bad_es") }}
         addl    $(ENTRY_FRAME_eip - ENTRY_FRAME_es), %esp
         {{ user("iret", fail="exit_bad_iret") }}
 {{ L("same_ring") }}:

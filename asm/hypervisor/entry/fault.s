@@ -44,6 +44,15 @@
         movl    %cr2, %eax
         call    exception_in_ldt
         jnc     {{ L("again") }}
+        movl    %eax, table_address
+        cmpl    $(PF_PRESENT | PF_WRITE), ENTRY_FRAME_error_code(%esi)
+        jne     {{ L("tell") }}
+        movl    $0, debug_missed
+        call    table_write
+        testl   %eax, %eax                      # EMULATE_DONE
+        jz      emulate_complete
+{{ L("tell") }}:
+        movl    table_address, %eax
         movl    %eax, VCPU_cr2(%ebp)
         movl    VCPU_info(%ebp), %edi
         movl    %eax, VCPU_INFO_arch_cr2(%edi)

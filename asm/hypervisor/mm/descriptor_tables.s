@@ -327,6 +327,8 @@
         jae     {{ L("bad") }}
         addl    %ebx, %ecx
         jc      {{ L("good") }}
+        incl    %ecx
+        jz      {{ L("good") }}                 # it begins at 4 GB: what is beyond it wraps as well
         movl    %ebx, %ecx
         andl    $~PAGE_OFFSET_MASK, %ecx
         negl    %ecx

@@ -1,9 +1,10 @@
-"""What must become of every attempt of the guest hostile (asm/guests/hostile), on a processor that keeps to the manuals.
+"""What must become of every attempt of the guest hostile, on a processor that keeps to the manuals.
 
 None of it was taken from a run: flat.py, own.py and kernel.py name their sources.
 
 Invariants
-  - `EXPECTED` has each attempt that one domain makes, `DEADLY` each that needs a domain of its own; no name is there twice.
+  - `EXPECTED` has each attempt that one domain makes, `DEADLY` each that needs a domain of its own, by name.
+  - No name is there twice, so no outcome hides another.
 """
 
 from __future__ import annotations

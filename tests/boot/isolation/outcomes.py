@@ -19,10 +19,14 @@ PRESENT, WRITE, USER, FETCH = 1, 2, 4, 16
 
 @dataclass(frozen=True)
 class Expected:
-    """One attempt's outcome. `by_limit`: nothing but a segment's limit stops it; QEMU's TCG has none."""
+    """One attempt's outcome.
+
+    `by_segment`: nothing stops it but the processor's check of a segment (its limit, or that it is none), and QEMU's
+    TCG makes no such check (docs/emulators.md).
+    """
 
     outcome: str
-    by_limit: bool = False
+    by_segment: bool = False
 
     def agrees(self, outcome: str) -> bool:
         """Return whether `outcome` is one of those that are expected."""
@@ -44,9 +48,14 @@ def page_fault(ring: int, code: int, address: int) -> str:
 
 def limit(exception: str = GP) -> Expected:
     """Return what a limit does."""
-    return Expected(fault(exception), by_limit=True)
+    return Expected(fault(exception), by_segment=True)
+
+
+def words(text: str) -> list[str]:
+    """Return the names in `text`, which are separated by blanks."""
+    return text.split()
 
 
 def outcomes(names: str, outcome: str) -> Iterator[Row]:
     """The same outcome for each of `names`, which are separated by blanks."""
-    return ((name, Expected(outcome)) for name in names.split())
+    return ((name, Expected(outcome)) for name in words(names))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.boot.isolation.outcomes import DONE, FAILSAFE, GP, NP, SS, Expected, Row, fault, limit, outcomes
+from tests.boot.isolation.outcomes import DONE, FAILSAFE, GP, NP, SS, Expected, Row, fault, limit, outcomes, words
 
 # What the dynamic entry's selector gives as an error code, and those of the entries that are there from the start.
 SLOT = {"gdt": 0x10, "ldt": 0x14}
@@ -22,16 +22,16 @@ REFUSED = "-EINVAL"
 AT_LOAD = " -2"
 RING_1, RING_3 = "0x1", "0x3"
 
-TAKEN = (
+TAKEN = words(
     "flat flat_across flat_top flat_16_bit flat_accessed one_page_too_many one_megabyte wrap_from_half wrap_to_top"
     " wrap_to_zero base_one_below base_two_pages_below base_two_pages_across bytes_up_to_the_end down_low down_wraps"
     " down_wraps_just_not down_wraps_not down_word_pages down_limit_highest code conforming"
-).split()
+)
 # Beyond P already at their base, or by bytes, where nothing can be cut; or a cut would leave nothing.
-BAD = (
+BAD = words(
     "base_private base_private_bytes base_in_hypervisor base_top base_last_page bytes_one_too_many bytes_far_too_many"
     " down_from_zero down_from_zero_bytes down_low_bytes down_low_word down_word_above down_private ring0_down"
-).split()
+)
 
 
 def segments() -> Iterator[Row]:
@@ -61,7 +61,7 @@ def gates() -> Iterator[Row]:
     for ring in (1, 3):
         for table, slot in SLOT.items():
             stem = f"ring{ring}_{table}_gate_"
-            for name in "to_hv_code to_hv_code_rpl_3 to_hv_data to_hv_tss to_user beyond_gdt reserved_bits".split():
+            for name in words("to_hv_code to_hv_code_rpl_3 to_hv_data to_hv_tss to_user beyond_gdt reserved_bits"):
                 yield stem + name, Expected(REFUSED)
             for name in ("to_kernel", "to_kernel_rpl_0", "to_corrected_code", "to_corrected_local_code"):
                 yield stem + name, Expected(RING_1)
@@ -93,7 +93,7 @@ def validated() -> Iterator[Row]:
             yield f"ring{ring}_run_{table}_found_code", Expected(RING_1 if ring == 1 else code)
     yield from outcomes("gdt_bad gdt_writable gdt_hypervisor gdt_beyond_memory gdt_too_long gdt_huge", REFUSED)
     yield from outcomes("gdt_page_table ldt_private ldt_m2p ldt_wrapping ldt_too_long", REFUSED)
-    # A page that cannot be one of an LDT is as if it were not there (ABI 6.12): a fault at the guest's own address of it.
+    # A page that cannot be one of an LDT is as if it were not there (ABI 6.12): a fault at the guest's address of it.
     yield from outcomes("ldt_bad ldt_writable", "#PF 0x0 0xc*018")
     yield from outcomes("ldt_none", fault(GP, RING0_DATA["ldt"]))
     yield from outcomes("ldt_again", "0x0")
@@ -104,7 +104,7 @@ def direct() -> Iterator[Row]:
     for ring in (1, 3):
         stem = f"ring{ring}_handler_"
         # These have no gate: the hypervisor delivers, and cannot enter them.
-        for name in "hv_code hv_code_rpl_3 hv_data hv_tss user_code beyond_gdt".split():
+        for name in words("hv_code hv_code_rpl_3 hv_data hv_tss user_code beyond_gdt"):
             yield stem + name, Expected(FAILSAFE)
         for name in ("corrected_code", "corrected_local_code"):
             yield stem + name, Expected(RING_1)
@@ -119,13 +119,13 @@ def direct() -> Iterator[Row]:
 
 def failsafe() -> Iterator[Row]:
     """What shows on the way back: the failsafe callback is told (ABI 5.7)."""
-    ways = (
+    ways = words(
         "hv_code hv_code_rpl_3 hv_data hv_tss null data absent ss_hv_data ss_hv_data_rpl_3 ss_null ss_kernels"
-    ).split()
+    )
     for name in ways:
         yield f"hypercall_iret_to_{name}", Expected(FAILSAFE)
     for name in ("hypercall_iret_to_beyond", "hypercall_iret_to_user_beyond"):
-        yield name, Expected(FAILSAFE, by_limit=True)
+        yield name, Expected(FAILSAFE, by_segment=True)
     for register in ("ds", "es"):
         for name in ("descriptor_gone", "local_descriptor_gone", "ldt_gone", "gdt_gone"):
             yield f"{register}_{name}", Expected(FAILSAFE)
@@ -135,6 +135,6 @@ def failsafe() -> Iterator[Row]:
         yield f"{register}_descriptor_gone", limit()
     yield "cs_descriptor_gone", Expected(FAILSAFE)
     for name in ("xen_version", "sched_op", "platform_op", "no_hypercall"):
-        yield f"code_ends_behind_{name}", Expected(FAILSAFE, by_limit=True)
+        yield f"code_ends_behind_{name}", Expected(FAILSAFE, by_segment=True)
     # The hypervisor goes back to a handler here, whose frame says where it was: offset 1 of the segment in SLOT.
     yield "code_ends_behind_bounced_int", Expected("#BP eip 0x1 cs 0x11")

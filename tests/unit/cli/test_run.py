@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import shlex
 import signal
 import subprocess
@@ -147,12 +148,13 @@ def test_colours_are_for_terminals(hypervisor: Hypervisor, guest: str) -> None:
     command = [sys.executable, "-m", "xengen.cli.main", "run", "--hypervisor", hypervisor(saying(TALK))]
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color"}
+    # Our copy of the program's end stays open: when the last one goes, what is on its way may be lost.
     with subprocess.Popen([*command, "--guest", guest], stdout=theirs, env=environment) as program:
-        os.close(theirs)
         shown = b""
-        while b"other" not in shown:
+        while b"other" not in shown and select.select([ours], [], [], 30)[0]:
             shown += os.read(ours, 4096)
         program.wait(timeout=10)
+    os.close(theirs)
     os.close(ours)
     assert b"\x1b[32m(d0) hel" in shown
     assert b"\x1b[36m(d1) other" in shown

@@ -73,29 +73,16 @@
 # clob:  %eax, %ecx, %edx
 # errs:  carry
 {% call routine("string_segment") %}
-        movl    ENTRY_FRAME_es(%esi), %eax
+        movl    $PREFIX_ES, %ecx
         testb   $2, string_opcode
-        jz      {{ L("have_selector") }}
+        jz      {{ L("have_segment") }}
         movl    %ebx, %ecx
         andl    $PREFIX_SEGMENT, %ecx
-        cmpl    $PREFIX_ES, %ecx
-        je      {{ L("have_selector") }}
-        movl    ENTRY_FRAME_cs(%esi), %eax
-        cmpl    $PREFIX_CS, %ecx
-        je      {{ L("have_selector") }}
-        movl    ENTRY_FRAME_ss(%esi), %eax
-        cmpl    $PREFIX_SS, %ecx
-        je      {{ L("have_selector") }}
-        movl    %fs, %eax
-        cmpl    $PREFIX_FS, %ecx
-        je      {{ L("have_selector") }}
-        movl    %gs, %eax
-        cmpl    $PREFIX_GS, %ecx
-        je      {{ L("have_selector") }}
-        movl    ENTRY_FRAME_ds(%esi), %eax
-{{ L("have_selector") }}:
+        jnz     {{ L("have_segment") }}
+        movl    $PREFIX_DS, %ecx
+{{ L("have_segment") }}:
+        call    segment_selector
         {{ user("movl %eax, %es", fail=L("none")) }}
-        movzwl  %ax, %eax
         call    segment_find
         movl    %eax, string_base
         ret
