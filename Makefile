@@ -18,7 +18,10 @@ TEST_PACKAGES := \
     $(if $(wildcard /usr/lib/grub/i386-pc),,grub-pc-bin) \
     $(if $(wildcard /usr/lib/grub/i386-xen),,grub-xen-bin) \
     $(if $(shell command -v xorriso 2>/dev/null),,xorriso) \
-    $(if $(shell command -v mformat 2>/dev/null),,mtools)
+    $(if $(shell command -v mformat 2>/dev/null),,mtools) \
+    $(if $(shell command -v bochs 2>/dev/null),,bochs bochs-term) \
+    $(if $(wildcard /usr/share/bochs/BIOS-bochs-latest),,bochsbios) \
+    $(if $(wildcard /usr/share/vgabios/vgabios.bin),,vgabios)
 
 .PHONY: run test lint build iso setup clean packages
 

@@ -21,6 +21,7 @@ GUEST = "bench"
 TIMEOUT = 120.0
 
 _LINE = re.compile(r"^(?:\(d\d+\) |\(XEN\) )*bench (\w+) (?:(\d+) instructions|(not there)|error (-?\d+))\s*$", re.M)
+_END = rf"bench {NAMES[-1]} .*\n|bench cannot be set up.*\n|shut down.*\n|(?i:crashed|panic).*\n"
 
 
 class BenchError(XengenError):
@@ -64,7 +65,7 @@ def measure(spec: MachineSpec, timeout: float = TIMEOUT) -> dict[str, Measuremen
     """
     with Machine(spec) as machine:
         # Not every hypervisor powers the machine off; the line of the last operation is as good an end.
-        machine.console.expect(rf"bench {NAMES[-1]} .*\n|bench cannot be set up.*\n|shut down.*\n", timeout)
+        machine.console.expect(_END, timeout)
         text = machine.console.text
         ending = machine.ending()
     if ending is Ending.DOM0_DIED:

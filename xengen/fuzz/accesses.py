@@ -22,6 +22,7 @@ from xengen.fuzz.places import Place
 from xengen.fuzz.world import Failure, World
 
 FLUSH = 6
+WRITABLE_TABLES = 1 << value("VMASST_TYPE_writable_pagetables")
 CODE_OF_A_PAGE = 0x1000
 # Instructions and whether ring 3 must be refused them (by #GP); ring 1 may have them emulated or be refused.
 INSTRUCTIONS: dict[str, bool] = {
@@ -61,7 +62,7 @@ class Access:
         right = found is not None and (not self.write or found.writable) and (self.ring == 1 or found.user)
         if not right:
             expected = Fault(PF, bool(found) | self.write << 1 | (self.ring == 3) << 2)
-            if self.write and found is not None and world.model.domains[self.domain].assists & 4:
+            if self.write and found is not None and world.model.domains[self.domain].assists & WRITABLE_TABLES:
                 return self._perhaps_emulated(world, found, va, outcome)
             if outcome != expected:
                 raise Failure(f"{va:#x}: {outcome!r}, not {expected!r}")
@@ -137,7 +138,8 @@ class StaleWrite:
             return SKIPPED
         page = world.spare(self.domain, self.index)
         found = world.model.walk(self.domain, page.va)
-        if found is None or found.mfn != page.mfn or not found.writable:
+        emulates = world.model.domains[self.domain].assists & WRITABLE_TABLES
+        if found is None or found.mfn != page.mfn or not found.writable or emulates:
             return SKIPPED
         word = world.contents.page(page.mfn)[0]
         world.contents.write(page.mfn, 0, word & 0xFFFFFFFF << 32)  # what the first write does

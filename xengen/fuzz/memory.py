@@ -38,7 +38,7 @@ class Increase(Call):
     def prepare(self, world: World, domain: int) -> Prepared:
         """See Call."""
         agent, model = world.agents[domain], world.model
-        pfns = [FIRST_PFN + (index << self.order) for index in range(self.count)]
+        pfns = [FIRST_PFN + (index << min(self.order, HIGHEST_ORDER)) for index in range(self.count)]
         array = agent.put(pfns if self.populate else [UNTOUCHED] * self.count) if self.count else 0
         name = "XENMEM_populate_physmap" if self.populate else "XENMEM_increase_reservation"
         argument = agent.put(MemoryReservation(array, self.count, self.order, self.bits, self.owner))

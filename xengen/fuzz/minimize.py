@@ -1,4 +1,4 @@
-"""From a long run that fails to a short one: operations are left out, and lists in them shortened, while it still fails.
+"""From a long run that fails to a short one: operations are left out, and lists shortened, while it still fails.
 
 Invariants
   - A shorter run is kept only if it was carried out and failed; each is tried on a machine of its own.
@@ -77,7 +77,7 @@ def _shortened(what: Any) -> Iterator[Any]:
     """Yield a dataclass with one element less in one of its lists, at any depth."""
     for field in fields(what):
         value = getattr(what, field.name)
-        if isinstance(value, tuple):
+        if isinstance(value, tuple) and value and not isinstance(value[0], int):  # numbers: a call's arguments
             for index in range(len(value) if len(value) > 1 else 0):
                 yield replace(what, **{field.name: (*value[:index], *value[index + 1 :])})
             for index, element in enumerate(value):

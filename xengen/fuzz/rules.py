@@ -2,8 +2,8 @@
 
 Invariants
   - The same seed gives the same runs.
-  - After a failure `Runs.last` has the operations that led to it. They are made fewer by minimize.py, which knows what an
-    operation is; Hypothesis would boot many more machines for it.
+  - After a failure `Runs.last` has the operations that led to it. They are made fewer by minimize.py, which knows what
+    an operation is; Hypothesis would boot many more machines for it.
 """
 
 from __future__ import annotations

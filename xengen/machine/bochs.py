@@ -52,7 +52,7 @@ NAME = "Bochs"
 POWERED_OFF = (b"ACPI control: soft power off", b"Shutdown port: shutdown requested")
 HALTED = b"HLT instruction with IF=0"
 TRIPLE_FAULT = b"exception with no resolution"
-RESET = b"bx_pc_system_c::Reset(HARDWARE) called"
+RESET = b"bx_pc_system_c::Reset("
 
 
 class BochsExited(MachineError):

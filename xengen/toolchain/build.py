@@ -8,6 +8,7 @@ Invariants
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from xengen.toolchain.image import Image
     from xengen.toolchain.keystone import Assembler
+    from xengen.toolchain.render import Templates
     from xengen.toolchain.spec import ImageSpec
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -74,9 +76,14 @@ class Made:
     source: str
 
 
-def make(tree: Path, spec: ImageSpec, assembler: Assembler, *, debug: bool, timings: Timings | None = None) -> Made:
+def make(tree: Path, spec: ImageSpec, assembler: Assembler, *, debug: bool) -> Made:
     """Make one image in memory: render, lower, assemble, link. BuildError at the author's place."""
-    timings = timings or Timings()
+    from xengen.toolchain.render import Templates
+
+    return _make(Templates(tree), spec, assembler, debug, Timings())
+
+
+def _make(templates: Templates, spec: ImageSpec, assembler: Assembler, debug: bool, timings: Timings) -> Made:
     assembler.start()
     with timings.phase("render"):
         from xengen.abi.hypercalls import HYPERCALLS
@@ -84,7 +91,7 @@ def make(tree: Path, spec: ImageSpec, assembler: Assembler, *, debug: bool, timi
         from xengen.toolchain.render import render_image
 
         symbols = assembler_symbols()
-        lines = render_image(tree, spec, debug=debug, symbols=symbols, hypercalls=HYPERCALLS)
+        lines = render_image(templates, spec, debug=debug, symbols=symbols, hypercalls=HYPERCALLS)
     with timings.phase("lower"):
         from xengen.toolchain.link import link, used_constants
         from xengen.toolchain.lower import lower_lines
@@ -131,11 +138,13 @@ def build(
         from xengen.toolchain.elf import write_elf
         from xengen.toolchain.keystone import Assembler
         from xengen.toolchain.listing import listing_text, map_text
+        from xengen.toolchain.render import Templates
 
         files: dict[str, dict[str, bytes]] = {}
-        with Assembler() as assembler:
+        templates = Templates(tree)
+        with Assembler() as assembler, _no_collection():
             for spec in stale:
-                made = make(tree, spec, assembler, debug=debug, timings=timings[spec.name])
+                made = _make(templates, spec, assembler, debug, timings[spec.name])
                 with timings[spec.name].phase("link"):
                     files[spec.name] = {
                         "elf": write_elf(made.image),
@@ -155,6 +164,18 @@ def build(
         seconds = results[0].seconds
         seconds["check"] = seconds["check"] + common.seconds["check"]
     return results
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Leave cyclic garbage alone in the block: a build makes records that live to its end, and hardly any cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _tools_key(tree: Path, debug: bool) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xengen.toolchain.assemble import Piece
-from xengen.toolchain.program import Position, Role, SectionText
+from xengen.toolchain.program import Position, Role, SectionText, position_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,10 +118,12 @@ def _is(item: Placed, pattern: str) -> bool:
 def _section(item: Placed) -> Iterator[Piece]:
     yield Piece(f".balign {item.alignment:#x}, 0x0")
     section = item.section
+    number, labels = section.number, section.labels
     for index, entry in enumerate(section.entries):
-        names = (*section.labels.get(index, ()), Position(section.number, index).label)
-        lines = "".join(f"{name}:\n" for name in names)
-        yield Piece(lines + entry.keystone, names, entry.origin, entry.text, entry.role is Role.INSTRUCTION)
+        here = position_label(number, index)
+        names = (*labels[index], here) if index in labels else (here,)
+        lines = ":\n".join((*names, entry.keystone))
+        yield Piece(lines, names, entry.origin, entry.text, entry.role is Role.INSTRUCTION)
     names = (*section.labels.get(len(section.entries), ()), item.end.label)
     yield _labels(*names)
 

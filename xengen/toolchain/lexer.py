@@ -53,7 +53,10 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _KINDS = {kind.value: kind for kind in Kind}
+_PLAIN = re.compile(r"""[^"'#/;\\]*""")
 _PIECE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:\\.|[^\\])|\#.*|/\*|;|\\""", re.DOTALL)
+_STRINGS = re.compile(r'("(?:[^"\\]|\\.)*")')
+_BLANKS = re.compile(r"\s+")
 _ESCAPES = {"b": 8, "f": 12, "n": 10, "r": 13, "t": 9, '"': 34, "\\": 92, "'": 39}
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]+|.)", re.DOTALL)
 MAX_U32 = 0xFFFFFFFF
@@ -64,15 +67,15 @@ def tokens(text: str) -> list[Token]:
     """Return the tokens of `text` in order; joined they are `text` again."""
     found = []
     position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            if text[position] == '"':
-                raise SyntaxProblem("string without an end")
-            raise SyntaxProblem(f"unexpected character {text[position]!r}")
-        kind = _KINDS[match.lastgroup or ""]
-        found.append(Token(kind, match.group()))
+    for match in _TOKEN.finditer(text):
+        if match.start() != position:
+            break
+        found.append(Token(_KINDS[match.lastgroup or ""], match.group()))
         position = match.end()
+    if position < len(text):
+        if text[position] == '"':
+            raise SyntaxProblem("string without an end")
+        raise SyntaxProblem(f"unexpected character {text[position]!r}")
     return found
 
 
@@ -122,6 +125,9 @@ def unescape(body: str) -> bytes:
 
 def split_statements(line: str, in_comment: bool) -> tuple[list[str], bool]:
     """Return the statements of one line without comments, and whether a block comment is open at its end."""
+    if not in_comment and _PLAIN.fullmatch(line):
+        plain = line.strip()
+        return [plain] if plain else [], False
     statements: list[str] = []
     current: list[str] = []
     position = 0
@@ -179,5 +185,7 @@ def _trim(operand: list[Token]) -> list[Token]:
 
 def squeeze(text: str) -> str:
     """Return `text` with each run of blanks outside of strings as one blank."""
-    parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
-    return "".join(part if part.startswith('"') else re.sub(r"\s+", " ", part) for part in parts).strip()
+    if '"' not in text:
+        return " ".join(text.split())
+    parts = _STRINGS.split(text)
+    return "".join(part if part.startswith('"') else _BLANKS.sub(" ", part) for part in parts).strip()

@@ -16,7 +16,7 @@ from xengen.toolchain.assemble import Assembled, Piece, assemble_pieces
 from xengen.toolchain.errors import BuildError, suggestion
 from xengen.toolchain.image import Image, Origin, Section, Statement, Symbol, SymbolKind
 from xengen.toolchain.layout import EXECUTABLE, LINKER_SYMBOLS, LOAD_OFFSET, Placed, pieces, place_sections
-from xengen.toolchain.program import Position, Program, Role
+from xengen.toolchain.program import Program, Role, position_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,9 +78,10 @@ def link(program: Program, spec: ImageSpec, constants: Mapping[str, int], assemb
     if spec.entry not in program.names or program.names[spec.entry].place is None:
         what = f"the entry {spec.entry!r} is no label{suggestion(spec.entry, program.labels())}"
         raise BuildError(Origin(f"{spec.folder}/image.toml", spec.entry_line), what)
-    asked = [Position(item.section.number, i).label for item in placed for i in range(len(item.section.entries) + 1)]
+    asked = [position_label(item.section.number, i) for item in placed for i in range(len(item.section.entries) + 1)]
     asked += [*program.labels(), *LINKER_SYMBOLS]
-    own = list(_own_expressions(program, placed))
+    first = {piece.text: piece for piece in reversed(list(_own_expressions(program, placed)))}
+    own = list(reversed(first.values()))
     for _ in range(_ROUNDS):
         result = assemble_pieces(assembler, spec.base, list(pieces(program, placed, constants)), asked, own)
         if not _settle(placed, result):
@@ -107,11 +108,12 @@ def _settle(placed: tuple[Placed, ...], result: Assembled) -> bool:
     changed = False
     for item in placed:
         entries = item.section.entries
+        addresses = _addresses(item, result)
         for index, entry in enumerate(entries):
             if entry.repeated is None or entry.expected is None:
                 continue
             wanted = result.values[entry.expected]
-            if wanted == _size(item, index, result):
+            if wanted == addresses[index + 1] - addresses[index]:
                 continue
             if wanted > _MAX_SPACE:
                 signed = wanted - (1 << 32) if wanted >= 1 << 31 else wanted
@@ -121,9 +123,10 @@ def _settle(placed: tuple[Placed, ...], result: Assembled) -> bool:
     return changed
 
 
-def _size(item: Placed, index: int, result: Assembled) -> int:
-    number = item.section.number
-    return result.values[Position(number, index + 1).label] - result.values[Position(number, index).label]
+def _addresses(item: Placed, result: Assembled) -> list[int]:
+    """Return the address of each statement of a section, and of its end."""
+    number, values = item.section.number, result.values
+    return [values[position_label(number, index)] for index in range(len(item.section.entries) + 1)]
 
 
 def _own_expressions(program: Program, placed: tuple[Placed, ...]) -> Iterator[Piece]:
@@ -139,9 +142,9 @@ def _own_expressions(program: Program, placed: tuple[Placed, ...]) -> Iterator[P
 
 def _statements(placed: tuple[Placed, ...], result: Assembled) -> Iterator[Statement]:
     for item in placed:
-        for index, entry in enumerate(item.section.entries):
-            start = result.values[Position(item.section.number, index).label]
-            size = _size(item, index, result)
+        addresses = _addresses(item, result)
+        for start, end, entry in zip(addresses, addresses[1:], item.section.entries, strict=False):
+            size = end - start
             if entry.role is Role.INSTRUCTION and size <= 0:
                 raise BuildError(entry.origin, "the assembler emitted nothing for this", entry.text)
             if entry.expected is not None and size != result.values[entry.expected]:
@@ -160,11 +163,10 @@ def _pad(code: bytearray, placed: tuple[Placed, ...], result: Assembled, base: i
     for item in placed:
         if item.section.name not in EXECUTABLE:
             continue
-        for index, entry in enumerate(item.section.entries):
+        addresses = _addresses(item, result)
+        for start, end, entry in zip(addresses, addresses[1:], item.section.entries, strict=False):
             if entry.role is Role.ALIGN and "," not in entry.text:
-                start = result.values[Position(item.section.number, index).label] - base
-                end = result.values[Position(item.section.number, index + 1).label] - base
-                code[start:end] = _nops(end - start)
+                code[start - base : end - base] = _nops(end - start)
 
 
 def _nops(size: int) -> bytes:

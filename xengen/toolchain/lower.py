@@ -3,12 +3,14 @@
 Invariants
   - Nothing is guessed: a statement that is not understood is a `BuildError` at the author's place.
   - Every number outside of strings is rewritten as 0x..., because Keystone reads decimal digits as hexadecimal.
+  - Equal statements are read once; what depends on its place (1b, `.`) or its section is read each time.
   - Strings become .byte lists, numeric labels unique names; the order within a section is that of the sources.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xengen.toolchain import directives
@@ -38,6 +40,16 @@ if TYPE_CHECKING:
 _LABEL = re.compile(rf"({NAME}|[0-9]+)\s*:")
 _ASSIGNMENT = re.compile(rf"({NAME})\s*=(?!=)\s*(.*)", re.DOTALL)
 _WORD = re.compile(r"\S+")
+_MNEMONIC = re.compile(r"[a-z][a-z0-9]*")
+_ANYWHERE = frozenset([Role.INSTRUCTION, Role.DATA])  # the others depend on their section or place
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a statement that means the same wherever it stands was lowered to, and the names that it needs."""
+
+    entry: Entry
+    names: tuple[str, ...]
 
 
 class Lowering:
@@ -50,6 +62,9 @@ class Lowering:
         self.stack: list[tuple[SectionText, SectionText | None, Origin]] = []
         self.numeric: dict[str, int] = {}
         self.prefixes: list[str] = []
+        self.known: dict[str, Known] = {}
+        self.names: list[str] = []  # what the current statement needs
+        self.is_bound = False  # whether the current statement means something else in another place
         self.previous: SectionText | None = None
         self.current = self.enter(".text")
 
@@ -83,12 +98,24 @@ class Lowering:
             text = text[match.end() :].lstrip()
         if not text:
             return
-        if match := _ASSIGNMENT.match(text):
+        self.names, self.is_bound = [], bool(self.prefixes)
+        known = None if self.is_bound else self.known.get(text)
+        if known is not None:
+            for name in known.names:
+                self.use(name)
+            entry = known.entry
+            self.emit(
+                Entry(entry.text, entry.keystone, self.origin, entry.role, entry.expected, entry.repeated, entry.check)
+            )
+            return
+        if "=" in text and (match := _ASSIGNMENT.match(text)):
             self.constant(match.group(1), match.group(2))
             return
         word = _WORD.match(text)
         assert word is not None
         name, rest = word.group(), text[word.end() :].strip()
+        entries = self.current.entries
+        count = len(entries)
         if name.startswith("."):
             handler = directives.DIRECTIVES.get(name)
             if handler is None:
@@ -96,6 +123,8 @@ class Lowering:
             handler(self, name, rest)
         else:
             self.instruction(name, rest)
+        if not self.is_bound and len(entries) > count and entries[-1].role in _ANYWHERE:
+            self.known[text] = Known(entries[-1], tuple(self.names))
 
     def instruction(self, name: str, rest: str) -> None:
         """Take an instruction; prefixes wait for the instruction that they belong to."""
@@ -105,13 +134,14 @@ class Lowering:
             if word is None:
                 return
             name, rest = word.group(), rest[word.end() :].strip()
-        if not re.fullmatch(r"[a-z][a-z0-9]*", name):
+        if not _MNEMONIC.fullmatch(name):
             raise SyntaxProblem(f"bad statement {name!r}")
         found = split_operands(tokens(rest)) if rest else []
         if any(not operand for operand in found):
             raise SyntaxProblem("operand missing at a comma")
         operands = [self.lower(operand) for operand in found]
-        checked = check(name, [self.fixed(operand) for operand in found])
+        has_here = any(token.kind is Kind.HERE for operand in found for token in operand)
+        checked = check(name, [self.fixed(operand) for operand in found] if has_here else operands)
         text = " ".join([*self.prefixes, f"{name} {squeeze(rest)}".strip()])
         keystone = "\n".join([*self.prefixes, rewrite(name, operands)])
         self.prefixes = []
@@ -127,6 +157,7 @@ class Lowering:
                 case Kind.CHARACTER:
                     parts.append(hex(character(token.text)))
                 case Kind.LOCAL:
+                    self.is_bound = True
                     parts.append(self.local(token.text))
                 case Kind.NAME:
                     self.use(token.text)
@@ -141,7 +172,10 @@ class Lowering:
                     parts.append(" ")
                 case Kind.STRING:
                     raise SyntaxProblem("a string cannot stand here")
-                case Kind.HERE | Kind.OPERATOR:
+                case Kind.HERE:
+                    self.is_bound = True
+                    parts.append(token.text)
+                case Kind.OPERATOR:
                     parts.append(token.text)
         return "".join(parts)
 
@@ -160,7 +194,9 @@ class Lowering:
 
     def use(self, name: str) -> None:
         """Note that the current statement needs `name`."""
-        self.program.uses.setdefault(name, Use(self.origin, self.text))
+        self.names.append(name)
+        if name not in self.program.uses:
+            self.program.uses[name] = Use(self.origin, self.text)
 
     def label(self, name: str) -> None:
         """Define a label at this place."""

@@ -89,7 +89,12 @@ class Position:
     @property
     def label(self) -> str:
         """The assembler label of this place."""
-        return f".L_p{self.section}_{self.index}"
+        return position_label(self.section, self.index)
+
+
+def position_label(section: int, index: int) -> str:
+    """Return the label of the place before statement `index` of section number `section`."""
+    return f".L_p{section}_{index}"
 
 
 @dataclass(frozen=True, slots=True)

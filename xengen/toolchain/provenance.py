@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from xengen.toolchain.image import Origin
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_MARK = re.compile(f"{_OPEN}(\\d+):(\\d+){_CLOSE}")
+_MARK = re.compile(f"{_OPEN}(\\d+:\\d+){_CLOSE}")
 _CONSTRUCT = re.compile(
     r"""\{\#.*?\#\}                                                       # comment
       | \{%\s*raw\s*%\}.*?\{%\s*endraw\s*%\}
@@ -31,17 +31,19 @@ GLUE = re.compile(r"(\{[%{#]-)|(-[%}#]\})")
 
 @dataclass
 class Provenance:
-    """The files of one rendering, and which of their lines are inside which macro."""
+    """The files of a build's renderings with marks, and which of their lines are inside which macro."""
 
     files: list[str] = field(default_factory=list)
+    marked: dict[str, str] = field(default_factory=dict, repr=False)
     macros: list[dict[int, str]] = field(default_factory=list)
+    _outside: dict[str, Origin] = field(default_factory=dict, repr=False)
+    _inside: dict[tuple[str, Origin], Origin] = field(default_factory=dict, repr=False)
 
     def mark(self, file: str, source: str) -> str:
-        """Return `source` with marks; the file is remembered under its number."""
-        if file not in self.files:
-            self.files.append(file)
-            self.macros.append({})
-        index = self.files.index(file)
+        """Return `source` with marks, and remember it in `marked`; the file, a new one, gets a number."""
+        index = len(self.files)
+        self.files.append(file)
+        self.macros.append({})
         inside: set[int] = set()
         macro: str | None = None
         macro_lines = self.macros[index]
@@ -69,7 +71,8 @@ class Provenance:
             if body.startswith("{#"):
                 continue
             lines[number - 1] = f"{_OPEN}{index}:{number}{_CLOSE}" + (body if body.startswith("{%") else text)
-        return "\n".join(lines)
+        self.marked[file] = "\n".join(lines)
+        return self.marked[file]
 
     def macro_at(self, file: str, line: int) -> str | None:
         """Return the name of the macro whose body holds this line, or None."""
@@ -81,20 +84,36 @@ class Provenance:
         call = Origin(file, 1)
         origin = call
         for text in rendered.split("\n"):
+            if text.startswith(_OPEN) and text.rfind(_OPEN) == 0:
+                mark, _, plain = text[1:].partition(_CLOSE)
+                call, origin = self._place(mark, call)
+                lines.append((plain, origin))
+                continue
             pieces = _MARK.split(text)
-            plain = "".join(pieces[::3])
+            plain = "".join(pieces[::2])
             settled = False
             # What comes after the line's first visible character belongs to the lines that follow.
-            for index in range(1, len(pieces), 3):
-                if not settled and "".join(pieces[:index:3]).strip():
+            for index in range(1, len(pieces), 2):
+                if not settled and "".join(pieces[:index:2]).strip():
                     lines.append((plain, origin))
                     settled = True
-                number, line = int(pieces[index]), int(pieces[index + 1])
-                name = self.macros[number].get(line)
-                if name is None:
-                    call = origin = Origin(self.files[number], line)
-                else:
-                    origin = Origin(call.file, call.line, f"{name}, {self.files[number]}:{line}")
+                call, origin = self._place(pieces[index], call)
             if not settled:
                 lines.append((plain, origin))
         return lines
+
+    def _place(self, mark: str, call: Origin) -> tuple[Origin, Origin]:
+        """Return the call and the origin of what follows `mark`, when `call` was the last line outside of macros."""
+        known = self._outside.get(mark)
+        if known is not None:
+            return known, known
+        known = self._inside.get((mark, call))
+        if known is not None:
+            return call, known
+        number, line = map(int, mark.split(":"))
+        name = self.macros[number].get(line)
+        if name is None:
+            place = self._outside[mark] = Origin(self.files[number], line)
+            return place, place
+        origin = self._inside[mark, call] = Origin(call.file, call.line, f"{name}, {self.files[number]}:{line}")
+        return call, origin

@@ -4,6 +4,7 @@ Invariants
   - The result is a function of the tree, the image, `debug` and the ABI symbols: `unique` counts from zero per image.
   - Every rendered line has an `Origin`; a line that a macro made is attributed to the call, and names the macro line.
   - Whatever goes wrong in a template is a `BuildError` with the author's place.
+  - A template that several images of a build use is marked and compiled once; what it renders to is each image's own.
   - Macros of the files that image.toml names are known in every template without an import, and a later file of
     that list sees the earlier ones.
 """
@@ -11,7 +12,7 @@ Invariants
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,6 +28,9 @@ from xengen.toolchain.spec import LIBRARY, TEMPLATES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import CodeType
+
+    from jinja2.bccache import Bucket
 
     from xengen.toolchain.spec import ImageSpec
 
@@ -50,17 +54,43 @@ class AbiNames:
         self.__dict__.update(symbols)
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """The code of templates that were compiled before, in memory; Jinja compares the hash of the source."""
+
+    def __init__(self) -> None:
+        self.codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self.codes[bucket.key, bucket.checksum] = bucket.code
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The templates of `tree` and what is known about them, shared by the images of one build."""
+
+    tree: Path
+    provenance: Provenance = field(default_factory=Provenance)
+    compiled: jinja2.BytecodeCache = field(default_factory=_Compiled)
+
+
 class _Loader(jinja2.BaseLoader):
-    def __init__(self, tree: Path, roots: tuple[str, ...], provenance: Provenance) -> None:
-        self.tree = tree
+    def __init__(self, templates: Templates, roots: tuple[str, ...]) -> None:
+        self.tree = templates.tree
         self.roots = roots  # what the build looks at to see whether an image is current
-        self.provenance = provenance
+        self.provenance = templates.provenance
 
     def get_source(
         self, environment: jinja2.Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         if not template.startswith(self.roots):
             raise jinja2.TemplateNotFound(template, f"{template} is not in {', '.join(self.roots)}")
+        known = self.provenance.marked.get(template)
+        if known is not None:
+            return known, template, lambda: True
         path = self.tree / template
         try:
             source = path.read_text(encoding="utf-8")
@@ -69,7 +99,7 @@ class _Loader(jinja2.BaseLoader):
         except UnicodeDecodeError as error:
             line = path.read_bytes().count(b"\n", 0, error.start) + 1
             raise BuildError(Origin(template, line), "not UTF-8 text") from error
-        for number, text in enumerate(source.split("\n"), 1):
+        for number, text in enumerate(source.split("\n"), 1) if GLUE.search(source) else ():
             if GLUE.search(text):
                 what = "'{%-' and '-%}' glue lines together: the whitespace is trimmed already, leave the '-' out"
                 raise BuildError(Origin(template, number), what, text)
@@ -108,12 +138,14 @@ def _helpers(debug: bool, symbols: Mapping[str, int], hypercalls: Sequence[Any])
 
 
 def render_image(
-    tree: Path, spec: ImageSpec, *, debug: bool, symbols: Mapping[str, int], hypercalls: Sequence[Any]
+    templates: Templates, spec: ImageSpec, *, debug: bool, symbols: Mapping[str, int], hypercalls: Sequence[Any]
 ) -> list[Line]:
     """Render all sources of an image, in assembly order; BuildError at the author's place."""
-    provenance = Provenance()
+    provenance = templates.provenance
     environment = jinja2.Environment(
-        loader=_Loader(tree, (f"{spec.folder}/", f"{LIBRARY}/", f"{TEMPLATES}/"), provenance),
+        loader=_Loader(templates, (f"{spec.folder}/", f"{LIBRARY}/", f"{TEMPLATES}/")),
+        bytecode_cache=templates.compiled,
+        optimized=False,  # to fold constants costs more than it saves: a template runs once per image
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -128,7 +160,7 @@ def render_image(
         module = _guarded(provenance, file, partial(_module, environment, file))
         exported = {name: value for name, value in vars(module).items() if not name.startswith("_")}
         environment.globals.update(exported)
-    for file in spec.sources(tree):
+    for file in spec.sources(templates.tree):
         text = _guarded(provenance, file, partial(_text, environment, file))
         for plain, origin in provenance.split(text, file):
             lines.append(Line(plain, origin))

@@ -173,10 +173,12 @@ update_va_mapping_end:
         movl    START_INFO_pt_base(%ebp), %ebx
         call    page_frame
         movl    %eax, space_change
+        movl    $MMUEXT_PIN_L3_TABLE, space_operation + MMUEXT_OP_cmd
+        movl    %eax, space_operation + MMUEXT_OP_arg1
+        call    space_operate                   # an error: it is pinned already, as the builder may leave it
         movl    $second_l3, %ebx
         call    page_frame
         xorl    %eax, space_change
-        movl    $MMUEXT_PIN_L3_TABLE, space_operation + MMUEXT_OP_cmd
         movl    %eax, space_operation + MMUEXT_OP_arg1
         call    space_operate
         movl    $MMUEXT_NEW_BASEPTR, space_operation + MMUEXT_OP_cmd

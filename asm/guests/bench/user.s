@@ -11,7 +11,7 @@
 
         .set    VECTOR_DIRECT, 0x80
         .set    VECTOR_BOUNCED, 0x40
-        .set    VECTOR_LEAVE, 0x41
+        .set    VECTOR_LEAVE, 0x50
         .set    USER_TURNS, 64                  # the `operations per call` of main.s
 
 # user_pages_open(): lets applications execute the page (or the two) of user_code.

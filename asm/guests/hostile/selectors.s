@@ -9,7 +9,7 @@
     ("null", "0"), ("null_rpl_3", "3"), ("hv_code", "HV_CS"), ("hv_data", "HV_DS"), ("hv_data_rpl_1", "HV_DS | 1"),
     ("hv_data_rpl_3", "HV_DS | 3"), ("hv_tss", "HV_TSS"), ("hv_ldt", "HV_LDT"),
     ("double_fault_tss", "DOUBLE_FAULT_TSS"), ("free", "0xe038 | 1"), ("guests_empty", "1 << 3 | 1"),
-    ("beyond_gdt", "GDT_LIMIT + 1 | 1"), ("last", "0xfffb"),
+    ("beyond_gdt", "(GDT_LIMIT + 1) | 1"), ("last", "0xfffb"),
     ("beyond_ldt", "TABLE_ENTRIES << 3 | 4 | 1"), ("ring1_code", "FLAT_KERNEL_CS"), ("ring1_data", "FLAT_KERNEL_DS"),
     ("ring1_data_rpl_0", "FLAT_KERNEL_DS & ~3"), ("ring3_code", "FLAT_USER_CS"), ("ring3_data", "FLAT_USER_DS"),
     ("absent", "TABLE_ABSENT << 3 | 1"), ("absent_local", "TABLE_ABSENT << 3 | 4 | 1"),

@@ -1,4 +1,4 @@
-"""The second emulator (xengen/machine/bochs.py): how a machine ends there, and what a person sees when it goes wrong."""
+"""The second emulator (xengen/machine/bochs.py): how a machine ends there, and what a person sees when one fails."""
 
 from __future__ import annotations
 
@@ -128,8 +128,9 @@ def test_a_bochs_that_is_killed_says_so(boot: BochsBoot) -> None:
 
 @needs_bochs
 def test_a_missing_iso_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"^no such file: {tmp_path}/gone\.iso$"), Bochs(BochsSpec(tmp_path / "gone.iso")):
+    with pytest.raises(UserError) as caught, Bochs(BochsSpec(tmp_path / "gone.iso")):
         pass
+    assert str(caught.value) == f"no such file: {tmp_path}/gone.iso"
 
 
 def test_a_missing_bochs_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
