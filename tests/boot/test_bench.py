@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import pytest
 
-from tests.boot.harness import Images, locked
+from tests.boot.harness import TREE, Images, locked
 from xengen.bench.measure import GUEST, measure
 from xengen.bench.operations import INTERRUPTS_OFF, LONG_OPERATIONS, NAMES, OPERATIONS, LongOperation, Operation
 from xengen.bench.report import as_object, report
@@ -107,3 +108,16 @@ def test_the_guest_runs_on_the_debug_build_as_well(images: Images) -> None:
     spec = MachineSpec(images.hypervisor(), "", (Module(images.guest(GUEST)),), icount=True)
     with Machine(spec) as machine:
         machine.console.expect(rf"^\(d0\) bench {NAMES[-1]} \d+ instructions$", 30)
+
+
+def documented() -> dict[str, int]:
+    """Return what docs/costs.md says of each operation that has a number there: by its title, without code quotes."""
+    page = (TREE / "docs/costs.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| (.+?) \| \d+ \| (\d+) \|", page, re.MULTILINE)
+    return {title.replace("`", ""): int(number) for title, number in found}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_the_page_about_costs_claims_nothing_better(costs: dict[str, Any], operation: Operation) -> None:
+    measured = row(costs, operation.name)["instructions"]
+    assert measured <= documented()[operation.title] + AVERAGED

@@ -9,29 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xengen.agent.names import PTE_A, PTE_P, PTE_RW, UVMF_INVLPG
-from xengen.fuzz.calls import SKIPPED, named
+from xengen.fuzz.calls import SKIPPED, Hypercall, named
 from xengen.fuzz.contents import ENTRIES, PAGE
 from xengen.fuzz.frames import LOW_FRAME, Kind, Refused
-from xengen.fuzz.places import Value
+from xengen.fuzz.mmu import Extend, MmuExtended
+from xengen.fuzz.places import Pool, Value
 from xengen.fuzz.world import Failure, World
 from xengen.inspect import layout
 
 
 @dataclass(frozen=True)
 class Write:
-    """A domain fills one of its spare pages with entries; the others become zero. writable: how it leaves it mapped."""
+    """A domain fills one of its spare pages with entries; the others become zero.
+
+    writable: how it leaves it mapped. then: a command of mmuext_op that follows, such as a pin.
+    """
 
     domain: int
     index: int
     entries: tuple[tuple[int, Value], ...] = ()
     writable: bool = False
+    then: int | None = None
 
     def run(self, world: World) -> str:
         """Do it."""
         content = [0] * ENTRIES
         for index, what in self.entries:
             content[index] = world.value(what)
-        return fill(world, self.domain, self.index, content, writable=self.writable)
+        result = fill(world, self.domain, self.index, content, writable=self.writable)
+        return follow(world, self.domain, self.index, self.then, result)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class BuildBase:
     l3: int
     l2: int
     slots: tuple[tuple[int, Value], ...] = ()
+    then: int | None = None
 
     def run(self, world: World) -> str:
         """Do it."""
@@ -55,7 +62,17 @@ class BuildBase:
         for slot, what in self.slots:
             content[slot] = world.value(what)
         second = fill(world, self.domain, self.l3, content)
-        return "ready" if first == second == "read-only" else "not ready"
+        ready = "ready" if first == second == "read-only" else "not ready"
+        return follow(world, self.domain, self.l3, self.then, ready)
+
+
+def follow(world: World, domain: int, index: int, command: int | None, result: str) -> str:
+    """Do a command of mmuext_op with the page that has been filled, and return what came of both."""
+    if command is None or result == SKIPPED:
+        return result
+    world.settle()
+    operation = Extend(command, Pool(domain, index))
+    return f"{result}, {Hypercall(domain, MmuExtended((operation,))).run(world)}"
 
 
 def fill(world: World, domain: int, index: int, content: list[int], *, writable: bool = False) -> str:

@@ -317,9 +317,10 @@ class Model:
     def leads_to(self, mfn: int, base: int, slot: int, index: int) -> bool:
         """Whether an entry of the L2 in a slot of the L3 `base` leads to a frame."""
         entry = self.contents.page(base)[slot]
-        if not entry & PTE_P:
+        table = (entry & LOW_FRAME) >> 12
+        if not entry & PTE_P or table not in self.frames:
             return False
-        lower = self.contents.page((entry & LOW_FRAME) >> 12)[index]
+        lower = self.contents.page(table)[index]
         return bool(lower & PTE_P) and (lower & LOW_FRAME) >> 12 == mfn
 
     # The end of a domain.

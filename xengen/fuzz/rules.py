@@ -76,34 +76,34 @@ class Fuzz(RuleBasedStateMachine):
         self.world = World(machine, every=self.runs.every)
         self._resources.callback(self.world.close)
 
-    @rule(operation=by_any_domain("write", "mmu", "call", "base"))
+    @rule(operation=by_any_domain("write", "mmu", "base"))
     def tables(self, operation: Operation) -> None:
-        """Tables and what changes them."""
+        """Tables are made and changed."""
         self._do(operation)
 
-    @rule(operation=by_any_domain("mmu", "write"))
+    @rule(operation=by_any_domain("mmu", "call", "write"))
     def updates(self, operation: Operation) -> None:
         """Once more: most of what can go wrong is there."""
         self._do(operation)
 
-    @rule(operation=by_any_domain("multicall"))
+    @rule(operation=by_any_domain("call", "multicall", "multicall"))
     def lists(self, operation: Operation) -> None:
-        """Several calls at once."""
+        """Calls of all kinds, several at once."""
         self._do(operation)
 
-    @rule(operation=by_any_domain("access", "machine", "stale"))
+    @rule(operation=by_any_domain("access", "access", "machine", "stale"))
     def instructions(self, operation: Operation) -> None:
         """Without a hypercall."""
         self._do(operation)
 
-    @rule(operation=by_any_domain("settings", "wild", "wild"))
-    def wild(self, operation: Operation) -> None:
-        """What makes no sense."""
+    @rule(operation=by_any_domain("memory", "descriptors"))
+    def resources(self, operation: Operation) -> None:
+        """Memory and descriptors."""
         self._do(operation)
 
-    @rule(operation=by_any_domain(*["call"] * 11, "end"))
-    def ends(self, operation: Operation) -> None:
-        """Now and then a domain ends."""
+    @rule(operation=by_any_domain("settings", "wild", "wild", "call", "mmu", "mmu", "end"))
+    def wild(self, operation: Operation) -> None:
+        """What makes no sense; now and then a domain ends."""
         self._do(operation)
 
     def teardown(self) -> None:

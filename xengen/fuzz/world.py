@@ -249,6 +249,11 @@ class World:
         choices = NOBODYS_FRAMES[name]
         return choices[index % len(choices)]
 
+    def settle(self) -> None:
+        """Compare what has changed so far with the model: a step may have parts."""
+        self._compare_changed()
+        self.model.begin()
+
     def _compare_changed(self) -> None:
         for difference in self.contents.differences():
             raise Failure(

@@ -4,13 +4,13 @@
 # others are rows (attempt.macro says what a row is). A line for each:
 #
 #       escape ring1_read_ds_beyond: #GP 0x0
-#       escape ring3_push_beyond: #SS 0x0
+#       escape ring3_stack_push: #SS 0x0
 #       escape ring1_write_m2p: #PF 0x3 0xfc000000
 #       escape hypercall_console_private: -EFAULT
 #       escape ring1_popf_iopl: 0x0
 #
-# An exception of another instruction than the attempt's has its place behind it (`+2`: two bytes further on; else
-# `eip`), one in another code segment its `cs`. What should have been stopped and was not ends with `: GOT OUT`.
+# An exception of another instruction than the attempt's has its place behind it (`+2`: two bytes further on; `eip`
+# where it is far away), one in another code segment its `cs`. What should have been stopped and was not ends with `: GOT OUT`.
 #
 # With an attempt's name as its command line the guest makes that one only. So are the attempts of deadly.s made: a
 # domain that loses its stack cannot be helped, and must die alone.
