@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.boot.harness import Booter
 from xengen.abi.hypervisor import Vcpu
 from xengen.abi.traps import CallbackRegister, XenCallback, XenNmiCallback
 from xengen.abi.version import XenExtraversion
 from xengen.agent.agent import Agent, completed
+from xengen.agent.mailbox import DomainDied
 from xengen.agent.names import DB, EINVAL, ENOSYS, EPERM, HV_START, NM, NMI, value
 from xengen.agent.outcome import Fault
 from xengen.inspect.live import hypervisor_of
@@ -82,6 +84,18 @@ def test_task_switched_survives_another_domains_turn(two_agents: tuple[Agent, Ag
     assert first.hypercall("fpu_taskswitch", 1) == 0
     completed(second.ring1("fninit"))
     assert first.ring1("fnop") == Fault(NM)
+
+
+def test_floating_point_of_a_domain_that_is_gone_is_nobodys(boot: Booter) -> None:
+    machine = boot("agent", "agent", trace=False)
+    with Agent(machine, 0) as first, Agent(machine, 1) as second:
+        completed(first.ring1(f"movl $7, {STORE}\nfninit\nfildl {STORE}"))
+        completed(second.ring1("fninit\nfldpi"))
+        with pytest.raises(DomainDied):
+            second.hypercall("vcpu_op", value("VCPUOP_down"), 0, 0)
+        machine.console.expect("domain 1 is gone")
+        after = completed(first.ring1(f"fistl {STORE}\nmovl {STORE}, %eax"))
+        assert after.eax == 7
 
 
 # Debug registers.

@@ -123,3 +123,22 @@ def test_each_domain_has_an_ldt_of_its_own(two_agents: tuple[Agent, Agent]) -> N
     for one, page in zip(two_agents, pages, strict=True):
         one.reset()
         one.give_back(page)
+
+
+@pytest.mark.parametrize("register", ["fs", "gs"])
+def test_a_selector_of_the_ldt_is_still_loaded_after_a_domain_without_one_has_run(
+    two_agents: tuple[Agent, Agent], register: str
+) -> None:
+    """Claim: the LDT register is the new vcpu's before its selectors are loaded. Danger: they become null unnoticed.
+
+    %fs and %gs were loaded while the LDT register was still that of the vcpu which had run before: thread-local storage
+    by an LDT was lost with the first switch between domains.
+    """
+    one, other = two_agents
+    page = ldt_with(one, {1: descriptor(one.address("agent_scratch"), FLAT, P | S | WRITE | DB)})
+    assert extend(other, "SET_LDT", 0, 0) == 0
+    load, turn = f"movl $0xd, %eax\nmovl %eax, %{register}\n", "xorl %ebx, %ebx\nmovl $29, %eax\nint $0x82\n"
+    after = completed(one.ring1(f"{load}{turn * 3}movl %{register}, %ebx\n"))
+    assert after.ebx == 0xD
+    one.reset()
+    one.give_back(page)

@@ -49,6 +49,9 @@ class Kind(IntEnum):
     """The L2 of slot 3, which has the hypervisor's entries."""
 
 
+UPPER = (Kind.L2, Kind.L3, Kind.TOP)
+
+
 class Refused(Exception):
     """The hypervisor must say no, by one of these error numbers (negative)."""
 
@@ -179,7 +182,11 @@ class Frames:
             frame.uses += 1
             return
         frame.kind, frame.uses, frame.whole, frame.balance = kind, 1, False, 0
-        self._validate(mfn, kind, frame.owner)
+        try:
+            self._validate(mfn, kind, frame.owner)
+        except Refused as refused:
+            # An upper table may be given up in pieces, and then the reason is not known any more.
+            raise Refused(*refused.codes, *((-EINVAL,) if kind in UPPER else ())) from refused
         self.change(mfn).whole = True
 
     def unuse(self, mfn: int) -> None:

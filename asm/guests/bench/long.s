@@ -54,7 +54,8 @@
         ret
 {% endcall %}
 
-{% set lists = {"flush_long": ("MMUEXT_INVLPG_LOCAL", "LONG_COUNT"), "clear_long": ("MMUEXT_CLEAR_PAGE", "SCRATCH_PAGES / 2")} %}
+{% set lists = {"flush_long": ("MMUEXT_INVLPG_LOCAL", "LONG_COUNT"),
+                "clear_long": ("MMUEXT_CLEAR_PAGE", "SCRATCH_PAGES / 2")} %}
 {% for name, (command, count) in lists.items() %}
 {% set L = labels(name ~ "_prepare") %}
 # {{ name }}_prepare(): a long list of operations {{ command }}.

@@ -33,6 +33,15 @@
 ] %}
 {% do rows.append(("hypercall_iret_to_" ~ name, 1, "fault", returning.format(ss, esp, cs, eip) ~ calling("iret"))) %}
 {% endfor %}
+{# The same from the list of a multicall: what stands behind the iret must not be done. #}
+{% set listed = calling("multicall", "$multicall_iret", "$2") %}
+{% for name, wanted, cs, eip in [("hv_code", "fault", "HV_CS | 1", "landing"),
+                                 ("hv_data", "fault", "HV_DS | 1", "landing"),
+                                 ("ring_1", "value", "FLAT_KERNEL_CS", "landing_ring")] %}
+{% do rows.append(("multicall_iret_to_" ~ name, 1, wanted, returning.format("0", "0", cs, eip) ~ listed)) %}
+{% endfor %}
+{% set code = "movl multicall_iret + MULTICALL_ENTRY_size + MULTICALL_ENTRY_result, %eax; nop" %}
+{% do rows.append(("multicall_behind_iret", 1, "value", code)) %}
 {% for register in ["ds", "es"] %}
 {% set load, load_local = mine ~ "movl %eax, %" ~ register, mine_local ~ "movl %eax, %" ~ register %}
 {% for name, wanted, code, descriptor in [
@@ -111,3 +120,9 @@ edge_int3:
 {% endcall %}
 
 {{ space("edge_offset", 4) }}
+
+        .data
+{% call object("multicall_iret") %}
+        .long   HYPERCALL_iret, 0, 0, 0, 0, 0, 0, 0
+        .long   HYPERCALL_xen_version, 0x5eed, 0, 0, 0, 0, 0, 0
+{% endcall %}

@@ -10,7 +10,8 @@
 #       escape ring1_popf_iopl: 0x0
 #
 # An exception of another instruction than the attempt's has its place behind it (`+2`: two bytes further on; `eip`
-# where it is far away), one in another code segment its `cs`. What should have been stopped and was not ends with `: GOT OUT`.
+# where it is far away), one in another code segment its `cs`. What should have been stopped and was not ends with
+# `: GOT OUT`.
 #
 # With an attempt's name as its command line the guest makes that one only. So are the attempts of deadly.s made: a
 # domain that loses its stack cannot be helped, and must die alone.

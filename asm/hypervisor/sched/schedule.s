@@ -94,6 +94,7 @@
         leal    VCPU_frame(%ebp), %esi
         movl    $(ENTRY_FRAME_size / 4), %ecx
         rep movsl
+        call    ldt_load                        # first, for %fs and %gs may have selectors of it
         xorl    %eax, %eax
         movl    %eax, %fs
         movl    %eax, %gs
@@ -101,7 +102,6 @@
 {{ L("null_fs") }}:
         {{ user("movw VCPU_gs(%ebp), %gs", fail=L("null_gs")) }}
 {{ L("null_gs") }}:
-        call    ldt_load
         call    fpu_load
         call    control_load
         call    debug_load

@@ -23,13 +23,13 @@
 #
 # in:    %esi = ENTRY_FRAME, %ebp = current vcpu
 # out:   -
-# clob:  %eax, %ebx, %ecx, %edx, %edi
+# clob:  %eax, %ebx, %ecx, %edx, %edi, %gs
 # errs:  no handler: the domain is crashed
 {% call routine("handle_protection") %}
         movl    $0, debug_missed
         call    emulate_instruction
         cmpl    $EMULATE_NOT, %eax
-        je      exception_bounce
+        je      {{ L("no_privileged_one") }}
         cmpl    $EMULATE_FAULT, %eax
         je      emulate_fault
         cmpl    $EMULATE_AGAIN, %eax
@@ -37,6 +37,22 @@
         jmp     emulate_complete
 {{ L("same_place") }}:
         jmp     emulate_step
+{{ L("no_privileged_one") }}:
+        call    segment_turn
+        cmpl    $EMULATE_NOT, %eax
+        je      exception_bounce
+        movl    VCPU_domain(%ebp), %eax
+        btl     $VMASST_TYPE_4gb_segments_notify, DOMAIN_vm_assist(%eax)
+        jnc     {{ L("not_told") }}
+        movl    $VECTOR_SEGMENT_TURNED, %eax
+        cmpl    $0, VCPU_traps + TRAP_INFO_address(%ebp,%eax,8)
+        je      {{ L("not_told") }}
+        movl    turn_length, %edx
+        movl    %edx, bounce_frame + BOUNCE_FRAME_error_code
+        movl    $BOUNCE_ERROR_CODE, %edx
+        jmp     bounce_to_vector
+{{ L("not_told") }}:
+        ret
 {% endcall %}
 
 # emulate_complete(frame): the guest goes on behind the instruction.

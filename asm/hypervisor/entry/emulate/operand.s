@@ -93,10 +93,11 @@
 #
 # in:    %ecx = offset, %ebx = prefixes, %esi = ENTRY_FRAME, %ebp = current vcpu; operand_segment = PREFIX_* of the
 #        segment that is used without a prefix
-# out:   %eax = linear address; carry: the segment is gone
+# out:   %eax = linear address; operand_offset; carry: the segment is gone
 # clob:  %ecx, %edx
 # errs:  carry
 {% call routine("operand_linear") %}
+        movl    %ecx, operand_offset
         pushl   %ecx
         movl    %ebx, %ecx
         andl    $PREFIX_SEGMENT, %ecx
@@ -145,3 +146,4 @@
 
 {{ space("operand_modrm", 4) }}
 {{ space("operand_segment", 4) }}
+{{ space("operand_offset", 4) }}

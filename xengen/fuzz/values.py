@@ -1,0 +1,65 @@
+"""The numbers that operations are made with: flags, descriptors, addresses, selectors that matter.
+
+Invariants
+  - Nothing at HOSTILE can be read whatever a guest has done: no operation puts anything into the L2 entries behind it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from xengen.agent.names import (
+    DOMID_INVALID,
+    DOMID_IO,
+    DOMID_SELF,
+    DOMID_XEN,
+    PTE_A,
+    PTE_AVAILABLE,
+    PTE_D,
+    PTE_G,
+    PTE_NX,
+    PTE_P,
+    PTE_PCD,
+    PTE_PSE,
+    PTE_PWT,
+    PTE_RW,
+    PTE_US,
+    UVMF_ALL,
+    UVMF_INVLPG,
+    UVMF_TLB_FLUSH,
+)
+
+READABLE: Final = (PTE_P | PTE_A, PTE_P, PTE_P | PTE_US, PTE_P | PTE_AVAILABLE, PTE_P | PTE_NX)
+WRITABLE: Final = (PTE_P | PTE_RW | PTE_A | PTE_D, PTE_P | PTE_RW | PTE_US, PTE_P | PTE_RW, PTE_P | PTE_RW | PTE_NX)
+ODD_FLAGS: Final = (
+    0, PTE_P | PTE_G, PTE_P | PTE_PCD, PTE_P | PTE_PWT | PTE_RW, PTE_P | PTE_PSE, PTE_P | PTE_RW | PTE_PSE,
+    PTE_P | 1 << 32, PTE_P | PTE_RW | 1 << 44, PTE_RW | PTE_PSE | PTE_NX,
+)  # fmt: skip
+ODD_ENTRIES: Final = (0, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFF003, 0xFFFFFFFFFF000, 0x000FFFFFFFFFF063, 2)
+
+# Flat code and data, expand-down, nothing, beyond the end, gates, system descriptors, not present.
+GOOD_DESCRIPTORS: Final = (
+    0x00CFBB000000FFFF, 0x00CFB3000000FFFF, 0x00CF93000000FFFF, 0x00CFFB000000FFFF, 0x00CF97000000FFFF, 0,
+    0x10C8B7000000FFFF, 0x00CF37000000FFFF, 0x0000EC00E0190000, 0x0000EE00E0191234 & ~(2 << 40),
+)  # fmt: skip
+ODD_DESCRIPTORS: Final = (
+    0xFCCF93400000FFFF, 0xFC4093900000FFFF, 0x0000EC00E0080000, 0x0000E200C0000FFF, 0x00008B0000000067,
+    0x0000EE00E0191234, 0xFFCF93FFF000FFFF, 0x10C0B4000000FFFF, 0xFFFFFFFFFFFFFFFF,
+)  # fmt: skip
+
+HOSTILE: Final = (0x12345000, 0xFC400000, 0xFC900000, 0xFFFFFFF8, 0xDEAD0001)
+NUMBERS: Final = (0, 1, 2, 3, 6, 7, 11, 63, 511, 512, 0x7FF0, 0x7FF1, 0x7FFF, 0x80000000, 0x80000001, 0xFFFFFFFF)
+VAS: Final = (
+    0x0, 0x1000, 0x40000000, 0x40001000, 0x80000000, 0xC0000000, 0x00200000, 0x40200000, 0xF5600000, 0xF57FF000,
+    0xF5800000, 0xF6000000, 0xFC000000, 0xFC3FF000,
+)  # fmt: skip
+BAD_VAS: Final = (0x12345000, 0xFC400000, 0xFC900000, 0xFFFFF000, 0xFFFFFFFF)
+INDICES: Final = (0, 1, 2, 3, 427, 428, 490, 511)
+SELECTORS: Final = (
+    0, 3, 0x8, 0xB, 0x11, 0x13, 0xC, 0xF, 0x14, 0x17, 0x1005, 0xE019, 0xE021, 0xE02B, 0xE033, 0xE008, 0xE010, 0xE041,
+    0xFF8, 0xFFF, 0xFFFF, 0xDFF9, 0x4, 0x1B, 0x1F, 0xD5F, 0xFFC,
+)  # fmt: skip
+FOREIGN: Final = (0, 1, 2, DOMID_IO, DOMID_XEN, DOMID_INVALID, 9, DOMID_SELF)
+FLUSHES: Final = (UVMF_INVLPG, 0, UVMF_TLB_FLUSH, UVMF_TLB_FLUSH | UVMF_ALL, UVMF_INVLPG | HOSTILE[0])
+EAX: Final = (0, -85, -38, 0x7FFFFFFF, 23)
+FLAGS_OF_IRET: Final = (0, 0x3000, 0x10000, 0x40000, 0x200000, 0x43000)
