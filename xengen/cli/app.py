@@ -20,7 +20,7 @@ from xengen.cli.options import InOrder
 from xengen.cli.status import ExitStatus
 from xengen.errors import UserError, XengenError
 
-VERBS = ("build", "run", "iso", "info", "bench", "lint", "abi", "doctor")
+VERBS = ("build", "run", "iso", "info", "bench", "fuzz", "lint", "abi", "doctor")
 PLAIN_HELP = {"help_option_names": ["-h", "--help"]}
 
 

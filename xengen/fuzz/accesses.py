@@ -7,6 +7,7 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xengen.abi.mmu import MmuextArg1, MmuextOp
@@ -18,7 +19,7 @@ from xengen.fuzz.calls import SKIPPED, refusal
 from xengen.fuzz.frames import Kind, Refused
 from xengen.fuzz.mmu import address
 from xengen.fuzz.model import Translation
-from xengen.fuzz.places import Place
+from xengen.fuzz.places import Place, Value
 from xengen.fuzz.world import Failure, World
 
 FLUSH = 6
@@ -36,7 +37,20 @@ INSTRUCTIONS: dict[str, bool] = {
     "ljmp $0xe008, $0": True, "lcall $0xe010, $0": True, "pushl $0xe008\nlret": False, "sysenter": False, "iret": False,
     "movl $0xe011, %eax\nmovl %eax, %ds": True, "movl $0xe041, %eax\nmovl %eax, %es": True, "popfl": False,
 }  # fmt: skip
-RING_1_ONLY = frozenset({"int $0x82", "lret", "pushl $0xe008\nlret", "iret", "popfl"})
+WORD = 0xFFFFFFFF
+# Ways to write an entry at %esi, old in %edx:%eax, new in %ecx:%ebx: the instruction, which half of the entry it is at
+# when it writes no more than that, and what the entry becomes.
+STORES: dict[str, tuple[str, int, Callable[[int, int], int]]] = {
+    "low": ("movl %ebx, (%esi)", 0, lambda old, new: old & ~WORD | new & WORD),
+    "high": ("movl %ecx, 4(%esi)", 4, lambda old, new: old & WORD | new & ~WORD),
+    "both": ("lock\ncmpxchg8b (%esi)", 0, lambda old, new: new),
+    "exchange": ("xchgl %ebx, (%esi)", 0, lambda old, new: old & ~WORD | new & WORD),
+    "or": ("orl %ebx, (%esi)", 0, lambda old, new: old | new & WORD),
+    "and": ("lock\nandl %ebx, (%esi)", 0, lambda old, new: old & (new | ~WORD)),
+    "clear": ("movl $0, (%esi)", 0, lambda old, new: old & ~WORD),
+    "byte": ("movb %bl, (%esi)", 0, lambda old, new: old & ~0xFF | new & 0xFF),
+}
+NOT_IN_RING_1 = frozenset({"int $0x82", "lret", "pushl $0xe008\nlret", "iret", "popfl"})
 VECTORS = frozenset({GP, UD, BP, DB, PF, NP, TS, 0x80, 11, 12})
 
 
@@ -56,14 +70,12 @@ class Access:
             return SKIPPED
         va = address(world, self.domain, self.va)
         found = world.model.walk(self.domain, va)
-        if self.write and found is not None and found.writable and _vital(world, found):
+        if self.write and found is not None and (_vital(world, found) if found.writable else self._emulated(world)):
             return SKIPPED
         outcome = self._do(agent, va)
         right = found is not None and (not self.write or found.writable) and (self.ring == 1 or found.user)
         if not right:
             expected = Fault(PF, bool(found) | self.write << 1 | (self.ring == 3) << 2)
-            if self.write and found is not None and world.model.domains[self.domain].assists & WRITABLE_TABLES:
-                return self._perhaps_emulated(world, found, va, outcome)
             if outcome != expected:
                 raise Failure(f"{va:#x}: {outcome!r}, not {expected!r}")
             return f"ring {self.ring} {expected!r}"
@@ -74,6 +86,10 @@ class Access:
             world.contents.write(found.mfn, index, old & (0xFFFFFFFF if va & 4 else 0xFFFFFFFF << 32))
         return f"ring {self.ring} {'written' if self.write else 'read'}"
 
+    def _emulated(self, world: World) -> bool:
+        """Whether a write to a table may be an update of it: that is WriteTable's."""
+        return bool(world.model.domains[self.domain].assists & WRITABLE_TABLES)
+
     def _do(self, agent: Agent, va: int) -> Outcome:
         if self.ring == 3:
             flush(agent)
@@ -83,20 +99,53 @@ class Access:
         call = Command(value("AGENT_HYPERCALL"), (value("HYPERCALL_mmuext_op"), operation, 1, 0, DOMID_SELF))
         return agent.do_all((call, Command(verb, (0, va))))[1]
 
-    def _perhaps_emulated(self, world: World, found: Translation, va: int, outcome: Outcome) -> str:
-        """With writable page tables a write to an L1 is an update of the entry, if that is allowed."""
-        frame = None if found.mfn is None else world.model.frames.get(found.mfn)
-        if isinstance(outcome, Fault):
-            return f"ring {self.ring} {outcome!r}"
-        if found.mfn is None or frame is None or frame.kind != Kind.L1 or not frame.uses or self.ring == 3:
-            raise Failure(f"{va:#x} was written, but it is read-only")
-        old = world.contents.page(found.mfn)[va >> 3 & 511]
-        new = old & (0xFFFFFFFF if va & 4 else 0xFFFFFFFF << 32)
+
+@dataclass(frozen=True)
+class WriteTable:
+    """A domain writes to an entry of a spare page that is a table, by the instruction `form` (STORES)."""
+
+    domain: int
+    page: int
+    entry: int
+    form: str
+    value: Value
+
+    def run(self, world: World) -> str:
+        """Do it."""
+        agent = world.agent(self.domain)
+        if agent is None:
+            return SKIPPED
+        va = world.spare(self.domain, self.page).va + 8 * self.entry
+        found = world.model.walk(self.domain, va)
+        if found is None or found.mfn is None or found.writable or world.needed(found.mfn, self.entry):
+            return SKIPPED
+        old, new = world.contents.page(found.mfn)[self.entry], world.value(self.value)
+        instruction, offset, result = STORES[self.form]
+        flush(agent)
+        low, high = new & WORD, new >> 32
+        outcome = agent.ring1(instruction, esi=va, ebx=low, ecx=high, eax=old & WORD, edx=old >> 32)
+        expected = self._predict(world, found.mfn, result(old, new), offset)
+        if expected is not None and outcome != expected:
+            raise Failure(f"{self.form} at {va:#x} of {new:#x}: {outcome!r}, not {expected!r}")
+        if expected is None and not isinstance(outcome, Registers):
+            raise Failure(f"{self.form} at {va:#x} of {new:#x}: {outcome!r}, but it is allowed")
+        return f"{self.form} {expected or 'done'!s}"
+
+    def _predict(self, world: World, mfn: int, new: int, offset: int) -> Fault | None:
+        """Have the model do it; return the fault that it must be."""
+        model = world.model
+        frame, fault = model.frames.get(mfn), Fault(PF, 3)
+        assists = model.domains[self.domain].assists & WRITABLE_TABLES
+        if frame is None or frame.owner != self.domain or frame.kind != Kind.L1 or not frame.uses or not assists:
+            return fault
         try:
-            world.model.set_l1(found.mfn, va >> 3 & 511, new, self.domain)
-        except Refused as refused:
-            raise Failure(f"{va:#x} was written, which is an update that is not allowed") from refused
-        return "emulated"
+            model.set_l1(mfn, self.entry, new, self.domain)
+        except Refused:
+            if offset != 4 or not new & PTE_P:
+                return fault
+            # The upper half comes first: the entry is not present until its lower half is written.
+            model.set_l1(mfn, self.entry, new & ~PTE_P, self.domain)
+        return None
 
 
 @dataclass(frozen=True)
@@ -110,7 +159,7 @@ class Execute:
     def run(self, world: World) -> str:
         """Do it."""
         agent = world.agent(self.domain)
-        if agent is None or (self.ring == 1 and self.instruction in RING_1_ONLY):
+        if agent is None or (self.ring == 1 and self.instruction in NOT_IN_RING_1):
             return SKIPPED
         zero = dict.fromkeys(("eax", "ebx", "ecx", "edx"), 0)
         outcome = (agent.ring1 if self.ring == 1 else agent.ring3)(self.instruction, **zero)

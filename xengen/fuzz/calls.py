@@ -12,15 +12,19 @@ from collections.abc import Callable, Sequence
 from ctypes import sizeof
 from dataclasses import dataclass
 from struct import pack
+from typing import ClassVar
 
 from xengen.abi.errno import errno_name
 from xengen.abi.hypercalls import MulticallEntry, by_name
-from xengen.agent.agent import Agent
+from xengen.agent.agent import Agent, completed
+from xengen.agent.command import Command
 from xengen.agent.names import EFAULT, EINVAL, KERNEL_CS, value
 from xengen.fuzz.frames import Refused
 from xengen.fuzz.world import Failure, World
 
 OK = frozenset({0})
+# The first word of a vcpu_info: whether an event is pending, and in the next byte whether events are masked.
+PENDING, MASKED = 0x1, 0x100
 UNTOUCHED = 0x7EADBEEF  # what stands where a result will be stored
 SKIPPED = "skipped"
 
@@ -49,7 +53,9 @@ class Prepared:
 
 
 class Call(ABC):
-    """A hypercall that any domain may make."""
+    """A hypercall that any domain may make. allocates: whether it may give frames that the model cannot foresee."""
+
+    allocates: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, world: World, domain: int) -> Prepared | None:
@@ -58,10 +64,11 @@ class Call(ABC):
 
 @dataclass(frozen=True)
 class Hypercall:
-    """A domain makes one call."""
+    """A domain makes one call; `interrupted`: with an event pending, which comes between the pieces of a long one."""
 
     domain: int
     call: Call
+    interrupted: bool = False
 
     def run(self, world: World) -> str:
         """Make it."""
@@ -69,7 +76,7 @@ class Hypercall:
         prepared = None if agent is None else self.call.prepare(world, self.domain)
         if agent is None or prepared is None:
             return SKIPPED
-        result = int(agent.hypercall(prepared.name, *prepared.arguments))
+        result = make(agent, prepared.name, prepared.arguments, interrupted=self.interrupted)
         follow_base(world, agent)
         prepared.examine(result)
         return f"{type(self.call).__name__} {named(result)}"
@@ -83,14 +90,14 @@ class Multicall:
     calls: tuple[Call, ...]
     last: str = "plain"
     eax: int = 0
+    interrupted: bool = False
 
     def run(self, world: World) -> str:
         """Make them."""
         agent = world.agent(self.domain)
         if agent is None:
             return SKIPPED
-        found = [self.calls[index].prepare(world, self.domain) for index in range(len(self.calls))]
-        prepared = [one for one in found if one is not None]
+        prepared = self._prepare(world)
         entries = [_entry(by_name(one.name).number, one.arguments) for one in prepared]
         behind: list[int] = []
         if self.last == "iret":
@@ -107,7 +114,7 @@ class Multicall:
         count = len(entries)
         entries.append(_entry(value("HYPERCALL_sched_op"), (value("SCHEDOP_yield"), 0)))  # behind the end of the list
         address = agent.put(entries)
-        result = agent.hypercall("multicall", address, count)
+        result = make(agent, "multicall", (address, count), interrupted=self.interrupted)
         follow_base(world, agent)
         wanted = _signed(self.eax) if self.last == "iret" else 0
         if result != wanted:
@@ -119,6 +126,18 @@ class Multicall:
         if results[len(prepared) :] != [*behind, UNTOUCHED]:
             raise Failure(f"the multicall's last results are {results[len(prepared):]}, not {[*behind, UNTOUCHED]}")
         return f"{self.last}, {len(prepared)} calls"
+
+
+    def _prepare(self, world: World) -> list[Prepared]:
+        """Prepare the calls, up to one that gives frames: what follows could name one of them."""
+        found = []
+        for call in self.calls:
+            one = call.prepare(world, self.domain)
+            if one is not None:
+                found.append(one)
+            if call.allocates:
+                break
+        return found
 
 
 LISTS = ("plain", "iret", "nested", "unknown")
@@ -142,6 +161,15 @@ class Iret:
         if (registers.eax, registers.ebx, registers.ecx) != (self.eax & 0xFFFFFFFF, 0xB0B0B0B0, 0xC0C0C0C0):
             raise Failure(f"after iret the registers are {registers}")
         return "back"
+
+
+def make(agent: Agent, name: str, arguments: Sequence[int], *, interrupted: bool) -> int:
+    """Make a hypercall; `interrupted`: with an event pending and unmasked. Return its result."""
+    call = Command(value("AGENT_HYPERCALL"), (by_name(name).number, *arguments))
+    info, store = agent.address("agent_shared_info"), value("AGENT_STORE")
+    before, after = Command(store, (PENDING, info)), Command(store, (MASKED, info))
+    answers = agent.do_all((before, call, after)) if interrupted else agent.do_all((call,))
+    return int(completed(answers[int(interrupted)], f"hypercall {name}").result)
 
 
 def place_iret(agent: Agent, eax: int, flags: int = 0) -> None:

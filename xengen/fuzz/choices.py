@@ -12,7 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from xengen.agent.names import DOMID_SELF, PTE_P
-from xengen.fuzz.accesses import INSTRUCTIONS, Access, Execute, StaleWrite
+from xengen.fuzz.accesses import INSTRUCTIONS, STORES, WRITABLE_TABLES, Access, Execute, StaleWrite, WriteTable
 from xengen.fuzz.builds import BuildBase, Write
 from xengen.fuzz.calls import LISTS, Call, Hypercall, Iret, Multicall
 from xengen.fuzz.descriptors import REGISTERS, LoadSegment, SetGdt, UpdateDescriptor
@@ -75,11 +75,12 @@ class Choices:
 
     def call(self) -> Operation:
         """A call whose result is predicted."""
-        return Hypercall(self.domain, self._call())
+        return Hypercall(self.domain, self._call(), self._often(0.2))
 
     def tables(self) -> Operation:
         """A call on page tables."""
-        return Hypercall(self.domain, self._random.choice((self._update, self._update, self._extend, self._map))())
+        call = self._random.choice((self._update, self._update, self._extend, self._map))()
+        return Hypercall(self.domain, call, self._often(0.2))
 
     def resources(self) -> Operation:
         """Memory, descriptors."""
@@ -90,17 +91,19 @@ class Choices:
     def multicall(self) -> Operation:
         """Several calls at once."""
         calls = tuple(self._call() for _ in range(self._random.randint(1, 6)))
-        return Multicall(self.domain, calls, self._random.choice(LISTS), self._random.choice(EAX))
+        last, eax = self._random.choice(LISTS), self._random.choice(EAX)
+        return Multicall(self.domain, calls, last, eax, self._often(0.2))
 
     def instruction(self) -> Operation:
         """Something without a hypercall."""
-        return self._random.choice((self._access, self._access, self._execute, self._load, self._iret, self._stale))()
+        mostly = (self._access, self._write_table, self._write_table, self._stale)
+        return self._random.choice((*mostly, self._execute, self._load, self._iret))()
 
     def wild(self) -> Operation:
         """What makes no sense, or seldom happens."""
         if self._often(0.04) and self.domain:
             return End(self.domain, self._random.choice(tuple(ENDS)))
-        return self._settings() if self._often(0.5) else self._wild()
+        return self._random.choice((self._settings, self._wild, self.call, self.tables))()
 
     # Frames and entries.
 
@@ -258,6 +261,18 @@ class Choices:
         if isinstance(va, int) and va >= 0xFC400000:
             va = 0xF5800000
         return Access(self.domain, va, self._often(0.5), self._random.choice((1, 3)))
+
+    def _write_table(self) -> Operation:
+        """A write to an L1 table; what that needs comes first: the assist, and a table."""
+        if not self._world.model.domains[self.domain].assists & WRITABLE_TABLES and self._often(0.8):
+            return Settings(self.domain, "vm_assist", (0, 2))
+        found = ((index, self._frame(self.domain, index)) for index in range(POOL_PAGES))
+        tables = [index for index, frame in found if frame is not None and frame.kind == Kind.L1]
+        entry, form = self._random.choice(INDICES), self._random.choice(tuple(STORES))
+        if not tables:
+            entries = tuple((index, self._good_entry(1)) for index in INDICES[:3])
+            return Write(self.domain, self._index(1, free=True), entries, False, 0)
+        return WriteTable(self.domain, self._random.choice(tables), entry, form, self._entry(1))
 
     def _execute(self) -> Operation:
         return Execute(self.domain, self._random.choice((1, 3)), self._random.choice(tuple(INSTRUCTIONS)))

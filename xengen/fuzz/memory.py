@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from xengen.abi.memory import XenMemoryExchange as MemoryExchange
 from xengen.abi.memory import XenMemoryReservation as MemoryReservation
@@ -34,6 +35,8 @@ class Increase(Call):
     populate: bool = False
     bits: int = 0
     owner: int = DOMID_SELF
+
+    allocates: ClassVar[bool] = True
 
     def prepare(self, world: World, domain: int) -> Prepared:
         """See Call."""
@@ -103,10 +106,14 @@ class Exchange(Call):
     new_order: int = 0
     owner: int = DOMID_SELF
 
-    def prepare(self, world: World, domain: int) -> Prepared:
+    allocates: ClassVar[bool] = True
+
+    def prepare(self, world: World, domain: int) -> Prepared | None:
         """See Call."""
         agent = world.agents[domain]
         firsts = [world.mfn(place) for place in self.places]
+        if self._depends(world, firsts):
+            return None
         pfns = [FIRST_PFN + (index << self.new_order) for index in range(self.count)]
         given = MemoryReservation(agent.put(firsts), len(firsts), self.order, 0, self.owner)
         array = agent.put(pfns)
@@ -116,6 +123,11 @@ class Exchange(Call):
         expected, chunks, owner = self._predict(world, domain, firsts)
         finish = partial(self._finish, world, domain, owner, array, argument, chunks)
         return Prepared("memory_op", arguments, expected, finish)
+
+    def _depends(self, world: World, firsts: list[int]) -> bool:
+        """Whether the result depends on which frames the first chunks are exchanged for."""
+        free = any(world.model.frames.hardware.is_ram(mfn) and mfn not in world.model.frames for mfn in firsts)
+        return len(firsts) > 1 and (free or len(set(firsts)) < len(firsts))
 
     def _predict(self, world: World, domain: int, firsts: list[int]) -> tuple[frozenset[int], int, int]:
         """Have the model give the old frames up; return the results, how many chunks are exchanged, and whose."""

@@ -138,6 +138,8 @@ class MmuExtended(Call):
                 first = address(world, domain, operation.first)
             if not allowed(world, domain, operation.command, first):
                 first = NOBODYS_TABLE >> 12
+            if operation.command == COPY and world.restless(second):
+                second = NOBODYS_TABLE >> 12
             command = MmuextOp(operation.command, MmuextArg1(mfn=first), MmuextArg2(nr_ents=second))
             encoded.append(command)
             if owner is not None and expected == OK:

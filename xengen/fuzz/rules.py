@@ -93,7 +93,7 @@ class Fuzz(RuleBasedStateMachine):
         self._do(numbers, Choices.resources)
 
     @rule(numbers=NUMBERS)
-    def multicall(self, numbers: bytes) -> None:
+    def calls_at_once(self, numbers: bytes) -> None:
         """Several calls at once."""
         self._do(numbers, Choices.multicall)
 
@@ -108,7 +108,7 @@ class Fuzz(RuleBasedStateMachine):
         self._do(numbers, Choices.wild)
 
     @rule(numbers=NUMBERS)
-    def build(self, numbers: bytes) -> None:
+    def making_of_tables(self, numbers: bytes) -> None:
         """A page becomes a table, or what is to be one."""
         self._do(numbers, Choices.build)
 

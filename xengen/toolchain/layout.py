@@ -3,6 +3,7 @@
 Invariants
   - Sections are contiguous from the image's base: text; rodata with tables and notes; init; data; bss. Each group
     starts on a page of its own, so that it can have its own permissions.
+  - A section starts at a multiple of every alignment in it, as an object file's does.
   - The assembler sees one text without sections; section and group bounds are labels in it.
 """
 
@@ -96,9 +97,12 @@ def pieces(program: Program, placed: tuple[Placed, ...], constants: Mapping[str,
     yield _labels(IMAGE_START)
     for group in GROUPS:
         yield Piece(f".balign {PAGE:#x}, 0x0")
-        yield _labels(f"__{group.name}_start")
         for pattern in group.sections:
             members = [item for item in placed if item.group is group and _is(item, pattern)]
+            for item in members:
+                yield from _alignments(item)
+            if pattern == group.sections[0]:
+                yield _labels(f"__{group.name}_start")
             if pattern in TABLE_SECTIONS:
                 yield Piece(".balign 0x10, 0x0")
                 yield _labels(f"_{pattern.replace('.', '_')}_start")
@@ -113,6 +117,13 @@ def pieces(program: Program, placed: tuple[Placed, ...], constants: Mapping[str,
 
 def _is(item: Placed, pattern: str) -> bool:
     return item.section.name == pattern or (pattern.endswith("*") and item.section.name.startswith(pattern[:-1]))
+
+
+def _alignments(item: Placed) -> Iterator[Piece]:
+    """Yield each alignment of a section once, to stand before it."""
+    amounts = {e.keystone.partition(",")[0]: e for e in reversed(item.section.entries) if e.role is Role.ALIGN}
+    for amount, entry in amounts.items():
+        yield Piece(f"{amount}, 0x0", (), entry.origin, entry.text)
 
 
 def _section(item: Placed) -> Iterator[Piece]:

@@ -95,7 +95,7 @@
         movzbl  %dl, %ecx
         addl    $3, %ecx
         movl    ENTRY_FRAME_esp(%esi), %edi
-        movl    ENTRY_FRAME_ss(%esi), %eax
+        movzwl  ENTRY_FRAME_ss(%esi), %eax
         testb   $2, ENTRY_FRAME_cs(%esi)
         jz      {{ L("same_ring") }}
         movl    %edi, bounce_frame + BOUNCE_FRAME_esp
@@ -129,9 +129,9 @@
         cmpl    %eax, ENTRY_FRAME_cs(%esi)
         je      {{ L("no_failsafe") }}          # it was the failsafe callback that could not be entered
 {{ L("can_try") }}:
-        movl    ENTRY_FRAME_ds(%esi), %eax
+        movzwl  ENTRY_FRAME_ds(%esi), %eax      # the upper half is whatever a push left there
         movl    %eax, bounce_frame + BOUNCE_FRAME_ds
-        movl    ENTRY_FRAME_es(%esi), %eax
+        movzwl  ENTRY_FRAME_es(%esi), %eax
         movl    %eax, bounce_frame + BOUNCE_FRAME_es
         movl    %fs, %eax
         movl    %eax, bounce_frame + BOUNCE_FRAME_fs

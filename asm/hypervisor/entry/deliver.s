@@ -43,7 +43,7 @@
         {{ user("movl %ecx, " ~ (extra + 8) ~ "(%edi)", fail=L("the_long_way")) }}
         movl    ENTRY_FRAME_esp(%esp), %ecx
         {{ user("movl %ecx, " ~ (extra + 12) ~ "(%edi)", fail=L("the_long_way")) }}
-        movl    ENTRY_FRAME_ss(%esp), %ecx
+        movzwl  ENTRY_FRAME_ss(%esp), %ecx
         {{ user("movl %ecx, " ~ (extra + 16) ~ "(%edi)", fail=L("the_long_way")) }}
 {{ L("stack_written") }}:
         {{ user("movl %eax, " ~ (extra + 4) ~ "(%edi)", fail=L("the_long_way")) }}

@@ -45,6 +45,21 @@ def test_sections_stand_in_their_order_and_each_group_has_pages_of_its_own(tree:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("align", [".balign 2 * PAGE_SIZE", ".p2align size", ".balign 2 * PAGE_SIZE\n .balign 4"])
+def test_a_section_starts_at_a_multiple_of_the_alignments_in_it(tree: Tree, align: str) -> None:
+    source = f"_start: .long __bss_start\n .set size, 13\n .bss\nb: .skip 1\n {align}\nc: .skip 1\n"
+    image = tree.make(source + ".data\nd: .long 1\n").image
+    assert [image.symbol(name).address for name in ("d", "b", "__bss_start", "c")] == [
+        BASE + PAGE, BASE + 2 * PAGE, BASE + 2 * PAGE, BASE + 4 * PAGE,
+    ]  # fmt: skip
+
+
+def test_a_section_of_an_alignment_of_two_pages_skips_an_odd_page(tree: Tree) -> None:
+    source = "_start: ret\n .bss\nb: .skip 1\n .balign 2 * PAGE_SIZE\n .section .rodata\nr: .byte 1\n .data\n .byte 1\n"
+    image = tree.make(source).image
+    assert [image.symbol(name).address - BASE for name in ("r", "b", "__bss_start")] == [PAGE, 4 * PAGE, 4 * PAGE]
+
+
 def test_the_init_section_can_be_writable(tree: Tree) -> None:
     init = tree.make('_start: ret\n        .section .init, "awx"\n        ret\n').image.section(".init")
     assert (init.writable, init.executable) == (True, True)
