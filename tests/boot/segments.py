@@ -92,6 +92,7 @@ DESCRIPTORS = {
     "an odd base": descriptor(0x12345678, FLAT, P | S | WRITE | G | DB),
     "small data": descriptor(0xC0100000, 0xFF, P | S | WRITE | DB, 3),
     "expand-down from 0": descriptor(0, 0x100, P | S | DOWN | WRITE | G | DB),
+    "expand-down from 0 with nothing in it": descriptor(0, FLAT, P | S | DOWN | WRITE | G | DB),
     "expand-down from 0, in bytes": descriptor(0, 0x100, P | S | DOWN | WRITE | DB),
     "expand-down whose offsets wrap": descriptor(0x10000000, 0xF0000, P | S | DOWN | WRITE | G | DB),
     "expand-down whose offsets do not wrap": descriptor(0x10000000, 0x80000, P | S | DOWN | WRITE | G | DB),

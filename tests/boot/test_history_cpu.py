@@ -122,6 +122,18 @@ def test_flags_that_a_guest_presents_give_it_nothing_and_harm_nobody(agent: Agen
     assert agent.hypercall("xen_version", 0) > 0
 
 
+@pytest.mark.parametrize("eax", [0, 23, -1, -22, -38, -85, -512, 0x7FFFFFFF])
+def test_an_iret_returns_whatever_is_in_eax(agent: Agent, eax: int) -> None:
+    """Claim: what a guest has in %eax when it comes back from a handler is data.
+
+    Danger: -ERESTART (-85) among ourselves means that a call is to be made again: the guest's eip went two bytes back,
+    and its %ebx and %ecx became arguments of a call that somebody else had made. Method: iret with errors for values.
+    """
+    text = f"pushl $EFLAGS_ONE\npushl %cs\npushl $2f\npushl ${eax}\n{IRET}2:"
+    after = completed(agent.ring1(text, ebx=0xB0B0B0B0, ecx=0xC0C0C0C0))
+    assert (after.result, after.ebx, after.ecx) == (eax, 0xB0B0B0B0, 0xC0C0C0C0)
+
+
 # Selectors on the way out.
 
 ARGUMENTS = ("eax", "ebx", "ecx", "edx", "esi")

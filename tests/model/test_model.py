@@ -14,8 +14,8 @@ from xengen.fuzz.campaign import shortest
 from xengen.fuzz.reproducer import source
 from xengen.fuzz.rules import Runs, fuzz
 
-RUNS = 4
-STEPS = 60
+RUNS = 3
+STEPS = 50
 
 
 @pytest.mark.parametrize("seed", [2003, 2004, 2005, 2006])

@@ -16,10 +16,10 @@ from xengen.agent.command import Command
 from xengen.agent.names import BP, DB, DOMID_SELF, GP, NP, PF, PTE_A, PTE_P, TS, UD, value
 from xengen.agent.outcome import Fault, Outcome, Registers, completed
 from xengen.fuzz.calls import SKIPPED, refusal
-from xengen.fuzz.frames import Kind, Refused
+from xengen.fuzz.frame import Kind, Refused
 from xengen.fuzz.mmu import address
-from xengen.fuzz.model import Translation
 from xengen.fuzz.places import Place, Value
+from xengen.fuzz.spaces import Translation
 from xengen.fuzz.world import Failure, World
 
 FLUSH = 6

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from xengen.agent.names import PTE_A, PTE_P, PTE_RW, UVMF_INVLPG
 from xengen.fuzz.calls import SKIPPED, Hypercall, named
 from xengen.fuzz.contents import ENTRIES, PAGE
-from xengen.fuzz.frames import LOW_FRAME, Kind, Refused
+from xengen.fuzz.frame import Kind, Refused
+from xengen.fuzz.frames import LOW_FRAME
 from xengen.fuzz.mmu import Extend, MmuExtended
 from xengen.fuzz.places import Pool, Value
 from xengen.fuzz.world import Failure, World

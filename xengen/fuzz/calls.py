@@ -19,7 +19,7 @@ from xengen.abi.hypercalls import MulticallEntry, by_name
 from xengen.agent.agent import Agent, completed
 from xengen.agent.command import Command
 from xengen.agent.names import EFAULT, EINVAL, KERNEL_CS, value
-from xengen.fuzz.frames import Refused
+from xengen.fuzz.frame import Refused
 from xengen.fuzz.world import Failure, World
 
 OK = frozenset({0})
@@ -47,8 +47,7 @@ class Prepared:
     def examine(self, result: int) -> None:
         """Failure when the result is not right, or what `finish` looks at."""
         if result not in self.expected:
-            right = " or ".join(sorted(named(code) for code in self.expected))
-            raise Failure(f"{self.name} returned {named(result)}, not {right}")
+            raise Failure(f"{self.name} returned {named(result)}, not {told(self.expected)}")
         self.finish(result)
 
 
@@ -123,6 +122,7 @@ class Multicall:
         results = [int(one.result) for one in (MulticallEntry * len(entries)).from_buffer_copy(data)]
         for one, each in zip(prepared, results, strict=False):
             one.examine(each)
+            world.outcomes["Multicall's entry", f"{one.name} {named(each)}"] += 1
         if results[len(prepared) :] != [*behind, UNTOUCHED]:
             raise Failure(f"the multicall's last results are {results[len(prepared):]}, not {[*behind, UNTOUCHED]}")
         return f"{self.last}, {len(prepared)} calls"
@@ -200,6 +200,11 @@ def named(result: int) -> str:
         except KeyError:
             return str(result)
     return f"{result:#x}" if result > 9 else str(result)
+
+
+def told(results: frozenset[int]) -> str:
+    """Return results in the words of the ABI."""
+    return " or ".join(sorted(named(result) for result in results))
 
 
 def counted(agent: Agent, address: int, wanted: int) -> Finish:

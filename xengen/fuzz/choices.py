@@ -7,20 +7,19 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from random import Random
+from collections.abc import Sequence
 from typing import TypeVar
 
-from xengen.agent.names import DOMID_SELF, PTE_P
 from xengen.fuzz.accesses import INSTRUCTIONS, STORES, WRITABLE_TABLES, Access, Execute, StaleWrite, WriteTable
 from xengen.fuzz.builds import BuildBase, Write
 from xengen.fuzz.calls import LISTS, Call, Hypercall, Iret, Multicall
 from xengen.fuzz.descriptors import REGISTERS, LoadSegment, SetGdt, UpdateDescriptor
 from xengen.fuzz.ends import ENDS, End
-from xengen.fuzz.frames import Frame, Kind
+from xengen.fuzz.frame import Kind
 from xengen.fuzz.memory import Decrease, Exchange, Increase
 from xengen.fuzz.mmu import Extend, MapPage, MmuExtended, MmuUpdate, Store
-from xengen.fuzz.places import NOBODYS, OWN, Entry, Extra, Nobodys, Own, Place, Pool, Raw, Value
+from xengen.fuzz.picks import SEGMENTS, TABLES, USUAL, Picks
+from xengen.fuzz.places import OWN, Extra, Own, Place, Pool
 from xengen.fuzz.settings import Settings, Wild
 from xengen.fuzz.values import (
     BAD_VAS,
@@ -28,36 +27,21 @@ from xengen.fuzz.values import (
     FLAGS_OF_IRET,
     FLUSHES,
     FOREIGN,
-    GOOD_DESCRIPTORS,
     HOSTILE,
     INDICES,
     NUMBERS,
-    ODD_DESCRIPTORS,
-    ODD_ENTRIES,
-    ODD_FLAGS,
-    READABLE,
     SELECTORS,
     VAS,
-    WRITABLE,
 )
-from xengen.fuzz.world import POOL_PAGES, Operation, World
+from xengen.fuzz.world import POOL_PAGES, Operation
 
 T = TypeVar("T")
-SEGMENTS = 4  # a use of a page beside the levels of tables
-TABLES = {1: (Kind.L1,), 2: (Kind.L2, Kind.TOP), 3: (Kind.L3,), SEGMENTS: (Kind.SEGMENTS,), 0: (Kind.WRITABLE,)}
-USUAL = {0: range(0, 4), 1: range(4, 7), 2: range(7, 11), 3: range(11, 14), SEGMENTS: range(14, 16)}
 POINTER_SECOND = frozenset({12, 17, 20, 28, 29, 30, 31, 32, 33, 34})  # calls whose first argument is a command
 ORDERS = (0, 0, 0, 0, 1, 1, 2, 3, 9, 10, 31, 0xFFFFFFFF)
 
 
-class Choices:
-    """Makes operations for `world` with `random`."""
-
-    def __init__(self, random: Random, world: World) -> None:
-        self._random = random
-        self._world = world
-        alive = [domain.id for domain in world.model.alive]
-        self.domain = random.choice(alive)
+class Choices(Picks):
+    """Makes operations."""
 
     # Kinds of operations, by name: what the rules choose between.
 
@@ -105,81 +89,6 @@ class Choices:
             return End(self.domain, self._random.choice(tuple(ENDS)))
         return self._random.choice((self._settings, self._wild, self.call, self.tables))()
 
-    # Frames and entries.
-
-    def _often(self, probability: float) -> bool:
-        return self._random.random() < probability
-
-    def _frame(self, domain: int, index: int) -> Frame | None:
-        return self._world.model.frames.get(self._world.spare(domain, index).mfn)
-
-    def _index(self, use: int, *, free: bool = False) -> int:
-        """A spare page for a use: one that has it, one that may get it, or any."""
-        wanted: Callable[[Frame], bool]
-        if free:
-            wanted = lambda frame: not frame.uses or frame.kind == Kind.WRITABLE  # noqa: E731
-        else:
-            wanted = lambda frame: bool(frame.uses) and frame.kind in TABLES[use]  # noqa: E731
-        found = [index for index in range(POOL_PAGES) if (it := self._frame(self.domain, index)) and wanted(it)]
-        if free:
-            found = [index for index in found if index in USUAL[use]] or found
-        chance = self._random.random()
-        if found and chance < 0.7:
-            return self._random.choice(found)
-        return self._random.choice(USUAL[use]) if chance < 0.9 else self._random.randrange(POOL_PAGES)
-
-    def _place(self, use: int) -> Place:
-        """A frame for a use, or any at all."""
-        chance = self._random.random()
-        if chance < 0.7:
-            return Pool(self.domain, self._index(use))
-        if chance < 0.8:
-            return Extra(self.domain, self._random.randrange(8))
-        owner = self.domain if self._often(0.5) else self._random.randrange(self._world.count)
-        return self._random.choice((
-            Own(owner, self._random.choice(OWN)), Pool(owner, self._random.randrange(POOL_PAGES)),
-            Extra(owner, self._random.randrange(8)), Nobodys(self._random.choice(NOBODYS), self._random.randrange(4)),
-        ))  # fmt: skip
-
-    def _entry(self, level: int) -> Value:
-        """An entry for a table of that level."""
-        chance = self._random.random()
-        if level == SEGMENTS:
-            return Raw(self._random.choice(GOOD_DESCRIPTORS if chance < 0.9 else ODD_DESCRIPTORS))
-        if chance < 0.1:
-            return Raw(0)
-        if chance < 0.14:
-            return Raw(self._random.choice(ODD_ENTRIES))
-        if chance < 0.75 and level:
-            return self._good_entry(level)
-        flags = self._random.choice(self._random.choice((READABLE, WRITABLE, READABLE, ODD_FLAGS)))
-        return Entry(self._place(max(0, level - 1)), flags)
-
-    def _good_entry(self, level: int) -> Value:
-        if level == 3:
-            return Entry(Pool(self.domain, self._index(2)), PTE_P)
-        if level == 2 and self._often(0.3):
-            return Entry(self._place(2), self._random.choice(READABLE))
-        place = Pool(self.domain, self._index(level - 1)) if self._often(0.8) else self._place(level - 1)
-        frame = self._world.model.frames.get(self._world.mfn(place))
-        may_write = level == 2 or frame is None or not frame.uses or frame.kind == Kind.WRITABLE
-        return Entry(place, self._random.choice(WRITABLE if may_write and self._often(0.6) else READABLE))
-
-    def _va(self) -> int | Place:
-        chance = self._random.random()
-        if chance < 0.5:
-            return Pool(self.domain, self._random.randrange(POOL_PAGES))
-        return self._random.choice(VAS if chance < 0.9 else BAD_VAS)
-
-    def _foreign(self) -> int:
-        if not self._often(0.35 if self.domain == 0 else 0.06):
-            return DOMID_SELF
-        both = self._random.randrange(5) << 16 if self._often(0.4) else 0
-        return self._random.choice(FOREIGN) | both
-
-    def _owner(self) -> int:
-        return self._random.choice(FOREIGN) if self._often(0.12) else DOMID_SELF
-
     # Calls.
 
     def _call(self) -> Call:
@@ -210,13 +119,14 @@ class Choices:
         chance, choice = self._random.random(), self._random.choice
         level = choice((1, 2, 3))
         if chance < 0.25:
-            usual = Pool(self.domain, choice(USUAL[level]))
-            return Extend(level - 1, usual if self._often(0.5) else self._place(level))
+            able = self._able(TABLES[level][0]) if self._often(0.7) else None
+            return Extend(level - 1, able or self._place(level))
         if chance < 0.5:
             pinned = [index for index in range(POOL_PAGES) if (it := self._frame(self.domain, index)) and it.pinned]
             return Extend(4, Pool(self.domain, choice(pinned)) if pinned and self._often(0.8) else self._place(level))
         if chance < 0.65:
-            return Extend(5, Pool(self.domain, choice(USUAL[3])) if self._often(0.6) else self._place(3))
+            able = self._able(Kind.L3) if self._often(0.8) else None
+            return Extend(5, able or self._place(3))
         if chance < 0.75:
             entries = choice((512, 512, 1024, 2, 0, 1, 513, 8192, 8193))
             place = Pool(self.domain, choice(USUAL[SEGMENTS]))

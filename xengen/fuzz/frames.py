@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import replace
 
 from xengen.agent.names import (
     EBUSY,
@@ -26,65 +25,13 @@ from xengen.agent.names import (
     PTE_RW,
 )
 from xengen.fuzz.contents import ENTRIES, Contents
+from xengen.fuzz.frame import IO_OWNER, UPPER, Frame, Hardware, Kind, Refused
 from xengen.fuzz.segments import checked
 
 ADDRESS_HIGH = 0xFFFFF << 32
 HIGH = 0x7FFFFFFF << 32
 LOW_FRAME = 0xFFFFF000
 CACHE_BITS = PTE_PWT | PTE_PCD | PTE_PSE
-IO_OWNER = -1  # stands for what is no RAM (DOMID_IO)
-XEN_OWNER = -2  # and for the hypervisor's frames (DOMID_XEN)
-
-
-class Kind(IntEnum):
-    """What a frame is used as."""
-
-    NONE = 0
-    L1 = 1
-    L2 = 2
-    L3 = 3
-    SEGMENTS = 4
-    WRITABLE = 5
-    TOP = 6
-    """The L2 of slot 3, which has the hypervisor's entries."""
-
-
-UPPER = (Kind.L2, Kind.L3, Kind.TOP)
-
-
-class Refused(Exception):
-    """The hypervisor must say no, by one of these error numbers (negative)."""
-
-    def __init__(self, *codes: int) -> None:
-        super().__init__(codes)
-        self.codes = frozenset(codes)
-
-
-@dataclass
-class Frame:
-    """A frame of a domain. references: without the allocation. balance: as a target of linear entries, less its own."""
-
-    owner: int
-    allocated: bool = True
-    references: int = 0
-    kind: Kind = Kind.NONE
-    uses: int = 0
-    pinned: bool = False
-    whole: bool = True
-    balance: int = 0
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """The machine's memory, in frames: RAM is below `ram` but for the hole; nobody gets `apic`."""
-
-    ram: int
-    apic: int = 0xFEE00
-    hole: range = range(0xA0, 0x100)
-
-    def is_ram(self, mfn: int) -> bool:
-        """Whether there is memory at `mfn`."""
-        return mfn < self.ram and mfn not in self.hole
 
 
 class Frames:

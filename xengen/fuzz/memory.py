@@ -16,7 +16,7 @@ from xengen.abi.memory import XenMemoryReservation as MemoryReservation
 from xengen.agent.names import DOMID_SELF, EINVAL, ENOMEM, EPERM, value
 from xengen.fuzz.calls import OK, UNTOUCHED, Call, Prepared, words
 from xengen.fuzz.contents import ENTRIES
-from xengen.fuzz.frames import Frame, Refused
+from xengen.fuzz.frame import Frame, Refused
 from xengen.fuzz.places import Place
 from xengen.fuzz.world import Failure, World
 

@@ -13,11 +13,11 @@ from xengen.abi.mmu import MmuextArg1, MmuextArg2, MmuextOp
 from xengen.abi.mmu import MmuUpdate as Request
 from xengen.agent.agent import Agent
 from xengen.agent.names import DOMID_SELF, EFAULT, EINVAL, ENOSYS, HV_PRIVATE_START, PTE_P, UVMF_ALL
-from xengen.fuzz.calls import OK, UNTOUCHED, Call, Prepared, counted, refusal
+from xengen.fuzz.calls import OK, UNTOUCHED, Call, Prepared, counted, refusal, told
 from xengen.fuzz.contents import ENTRIES
-from xengen.fuzz.frames import Kind, Refused
-from xengen.fuzz.model import Owners
+from xengen.fuzz.frame import Kind, Refused
 from xengen.fuzz.places import Place, Value
+from xengen.fuzz.spaces import Owners
 from xengen.fuzz.world import World
 
 ANOTHER_BIT = 0x200  # available to guests: a change that changes nothing
@@ -65,8 +65,11 @@ class MmuUpdate(Call):
                 pointer, value = _harmless(world, mfn, store.index, pointer)
             requests.append(Request(pointer, value))
             if owners is not None and expected == OK:
+                frame = model.frames.get(pointer >> 12)
+                kind = "nobody's" if frame is None else frame.kind.name if frame.uses else "unused"
                 expected = refusal(partial(model.store, owners, pointer, value))
                 count += expected == OK
+                world.outcomes["mmu_update", f"{store.command} {kind} {told(expected)}"] += 1
         done = agent.put([UNTOUCHED]) if self.done else 0
         arguments = (agent.put(requests), len(requests), done, self.foreign)
         if not self.done:
@@ -145,6 +148,7 @@ class MmuExtended(Call):
             if owner is not None and expected == OK:
                 expected = refusal(partial(extend, world, domain, owner, operation.command, first, second))
                 count += expected == OK
+                world.outcomes["mmuext_op", f"{operation.command:#x} {told(expected)}"] += 1
         done = agent.put([UNTOUCHED]) if self.done else 0
         arguments = (agent.put(encoded), len(encoded), done, self.foreign)
         if not self.done:

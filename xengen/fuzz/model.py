@@ -8,9 +8,6 @@ Invariants
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
-
 from xengen.agent.names import (
     DOMID_IO,
     DOMID_SELF,
@@ -20,67 +17,30 @@ from xengen.agent.names import (
     EPERM,
     ESRCH,
     GDT_GUEST_ENTRIES,
-    HV_START,
     PTE_A,
     PTE_AVAILABLE,
     PTE_D,
     PTE_G,
     PTE_P,
-    PTE_RW,
     PTE_US,
 )
 from xengen.fuzz.contents import Contents
-from xengen.fuzz.frames import CACHE_BITS, IO_OWNER, LOW_FRAME, XEN_OWNER, Frame, Frames, Hardware, Kind, Refused
+from xengen.fuzz.frame import IO_OWNER, XEN_OWNER, Frame, Hardware, Kind, Refused
+from xengen.fuzz.frames import CACHE_BITS
 from xengen.fuzz.segments import checked
+from xengen.fuzz.spaces import AddressSpaces, Domain, Owners
 
 PAGE = 4096
-ALIAS_START, ALIAS_END = 0xF5800000, 0xF6800000
-M2P_END = 0xFC400000
 LDT_MOST = 8192
 SEGMENTS_OF_A_PAGE = 512
 HARMLESS = PTE_A | PTE_D | PTE_US | PTE_G | PTE_AVAILABLE
 
 
-class Owners(NamedTuple):
-    """Whose frames a call maps, and whose tables it writes."""
-
-    frames: int
-    tables: int
-
-
-class Translation(NamedTuple):
-    """What an address leads to: a frame, None for the hypervisor's part; and the rights."""
-
-    mfn: int | None
-    writable: bool
-    user: bool
-
-
-@dataclass
-class Domain:
-    """A domain. base: its L3. ldt: the LDT's pages that are in use, by number. first_reserved: where its part ends."""
-
-    id: int
-    base: int
-    shared_info: int
-    most_pages: int
-    virt_start: int = ALIAS_START
-    gdt: list[int] = field(default_factory=list)
-    gdt_entries: int = 0
-    ldt_base: int = 0
-    ldt_entries: int = 0
-    ldt: dict[int, int] = field(default_factory=dict)
-    assists: int = 0
-    alive: bool = True
-
-
-class Model:
-    """All domains and their frames."""
+class Model(AddressSpaces):
+    """All domains and their frames, and what calls do to them."""
 
     def __init__(self, contents: Contents, hardware: Hardware) -> None:
-        self.contents = contents
-        self.frames = Frames(contents, hardware, self._guest_entries)
-        self.domains: dict[int, Domain] = {}
+        super().__init__(contents, hardware)
         self.m2p: dict[int, int] = {}
 
     def begin(self) -> None:
@@ -293,36 +253,6 @@ class Model:
         domain.ldt[page] = found.mfn
         return True
 
-    # Address spaces.
-
-    def walk(self, caller: int, va: int) -> Translation | None:
-        """Return what ring 1 finds at an address; None where nothing is mapped. Not for the private part."""
-        if ALIAS_START <= va < ALIAS_END or HV_START <= va < M2P_END:
-            return Translation(None, False, False)
-        domain = self.domains[caller]
-        table = self.table_of(domain, va)
-        if va >= domain.virt_start or table is None:
-            return None
-        upper, lower = self._l2_entry(domain, va), self.contents.page(table)[va >> 12 & 511]
-        if not lower & PTE_P:
-            return None
-        both = upper & lower
-        return Translation((lower & LOW_FRAME) >> 12, bool(both & PTE_RW), bool(both & PTE_US))
-
-    def table_of(self, domain: Domain, va: int) -> int | None:
-        """Return the table that an entry for `va` would be in, whatever it is; None when there is none."""
-        entry = self._l2_entry(domain, va)
-        return (entry & LOW_FRAME) >> 12 if entry & PTE_P else None
-
-    def leads_to(self, mfn: int, base: int, slot: int, index: int) -> bool:
-        """Whether an entry of the L2 in a slot of the L3 `base` leads to a frame."""
-        entry = self.contents.page(base)[slot]
-        table = (entry & LOW_FRAME) >> 12
-        if not entry & PTE_P or table not in self.frames:
-            return False
-        lower = self.contents.page(table)[index]
-        return bool(lower & PTE_P) and (lower & LOW_FRAME) >> 12 == mfn
-
     # The end of a domain.
 
     def end(self, domain: Domain) -> None:
@@ -339,9 +269,6 @@ class Model:
                 self.frames.give_up(mfn)
 
     # How it is done.
-
-    def _guest_entries(self, owner: int) -> int:
-        return self.domains[owner].virt_start >> 21 & 511
 
     def _other(self, domid: int, privileged: bool) -> int:
         if not privileged:
@@ -368,9 +295,6 @@ class Model:
         self.contents.write(mfn, index, value)
         self.frames.l2_put(old, mfn)
 
-    def _l2_entry(self, domain: Domain, va: int) -> int:
-        upper = self.contents.page(domain.base)[va >> 30]
-        return self.contents.page((upper & LOW_FRAME) >> 12)[va >> 21 & 511] if upper & PTE_P else 0
 
     def _get_segments(self, mfn: int, owner: int) -> None:
         if not self.frames.owned_by(mfn, owner):

@@ -129,7 +129,8 @@ class Fuzz(RuleBasedStateMachine):
     def _do(self, numbers: bytes, choose: Callable[[Choices], Operation]) -> None:
         world = self.world
         if world is not None and self.runs.failure is None:
-            operation = choose(Choices(self._random(numbers), world))
+            world.model.begin()
+            operation = choose(Choices(self._random(numbers), world, self.runs.runs))
             self.runs.last.append(operation)
             self._note(lambda: world.run(operation))
         self._raise()

@@ -21,26 +21,24 @@ from xengen.agent.agent import Agent
 from xengen.agent.mailbox import DomainDied
 from xengen.agent.names import PTE_P, value
 from xengen.errors import XengenError
-from xengen.fuzz.contents import Contents, Difference
-from xengen.fuzz.frames import LOW_FRAME, Frame, Hardware, Kind
-from xengen.fuzz.model import Domain, Model
+from xengen.fuzz.compare import Comparison, Failure
+from xengen.fuzz.contents import Contents
+from xengen.fuzz.frame import Hardware, Kind
+from xengen.fuzz.frames import LOW_FRAME
+from xengen.fuzz.model import Model
 from xengen.fuzz.places import Extra, Nobodys, Own, Place, Pool, Raw, Value
+from xengen.fuzz.spaces import Domain
 from xengen.inspect import layout
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.machine import Machine
 
 POOL_PAGES = 16  # spare pages of each agent that operations use
 PAGE = 4096
-FRAME_SIZE = 16
 NOBODYS_FRAMES = {
     "vga": (0xA0, 0xB8), "bios": (0xF0, 0xFF), "apic": (0xFEE00,), "device": (0xE0000, 0xFEC00, 0xFED00),
     "beyond": (0x8000, 0x80000), "highest": (0xFFFFE,), "last": (0xFFFFF,),
 }  # fmt: skip
 TURNS_OF_AN_END = 200
-
-
-class Failure(XengenError):
-    """The hypervisor did what it must not, or did not what it must."""
 
 
 class Operation(Protocol):
@@ -65,6 +63,7 @@ class World:
         self.hypervisor = hypervisor_of(self.machine)
         self.contents = Contents(self.machine.memory)
         self.model = Model(self.contents, Hardware(self.machine.spec.memory // PAGE))
+        self._comparison = Comparison(self.model, self.hypervisor, self.machine.memory)
         self.extra: dict[int, list[int]] = {domain: [] for domain in self.agents}
         self._mapped: set[tuple[int, int]] = set()
         self._needed: set[int] = set()
@@ -72,7 +71,7 @@ class World:
         self._names: dict[int, dict[str, int]] = {}
         for domain, agent in self.agents.items():
             self._add(domain, agent)
-        self._compare_all()
+        self._comparison.everything()
         self.model.frames.changed.clear()
 
     def __enter__(self) -> Self:
@@ -102,7 +101,7 @@ class World:
 
     def check(self) -> None:
         """Compare all frames with the model, and ask the checker."""
-        self._compare_all()
+        self._comparison.everything()
         violations = check_machine(self.machine)
         if violations:
             raise Failure("\n".join(str(violation) for violation in violations))
@@ -151,10 +150,11 @@ class World:
         return mfn in self._needed and not (frame.uses and frame.kind != Kind.WRITABLE)
 
     def restless(self, mfn: int) -> bool:
-        """Whether what a frame holds changes by itself: an agent's own, or a shared page with its clock."""
+        """Whether what a frame holds changes by itself: an agent's own, a shared page, an L2 with the hypervisor's."""
         frame = self.model.frames.get(mfn)
         shared = frame is not None and self.model.domains[frame.owner].shared_info == mfn
-        return shared or self.needed(mfn, -1)
+        top = frame is not None and frame.kind == Kind.TOP
+        return shared or top or self.needed(mfn, -1)
 
     def could_live_on(self, domain: int, base: int) -> bool:
         """Whether an agent could live on the page tables at `base`."""
@@ -171,19 +171,22 @@ class World:
         else:
             raise Failure(f"domain {domain} should have ended")
         self.model.end(self.model.domains[domain])
-        # The shared page goes with the domain, when nobody else maps it.
-        shared = self.model.domains[domain].shared_info
-        used = self.model.frames.owned[domain] - 1
-        if self.model.frames[shared].references == 1 and not used:
-            self.model.frames.unuse(shared)
-            self.model.frames.unrefer(shared)
+        self._bury(domain)
+
+    def _bury(self, domain: int) -> None:
+        """Wait until of a domain that has ended nothing is left but what others map; its shared page goes last."""
+        frames, shared = self.model.frames, self.model.domains[domain].shared_info
+        kept = frames.owned[domain] - 1
+        if not kept and frames[shared].references == 1:
+            frames.unuse(shared)
+            frames.unrefer(shared)
         other = self.agents[self.model.alive[0].id]
         for _ in range(TURNS_OF_AN_END):
             other.batch([("sched_op", value("SCHEDOP_yield"), 0)] * 8)
-            kept = [found.record.nr_pages for found in self.hypervisor.domains() if found.id == domain]
-            if kept == ([used] if shared in self.model.frames else []):
+            found = [one.record.nr_pages for one in self.hypervisor.domains() if one.id == domain]
+            if found == ([kept] if shared in frames else []):
                 return
-        raise Failure(f"domain {domain} has ended, but of its frames {kept} are not free; others use {used}")
+        raise Failure(f"domain {domain} has ended, but of its frames {found} are not free; others use {kept}")
 
     # How it is done.
 
@@ -200,7 +203,10 @@ class World:
         self.model.begin()
         outcome = operation.run(self)
         self.outcomes[type(operation).__name__, outcome] += 1
-        self._compare_changed()
+        for domain in self.model.domains.values():
+            if not domain.alive and domain.shared_info in self.model.frames:
+                self._bury(domain.id)
+        self._comparison.changed()
         if self.steps % self.every == 0:
             self.check()
 
@@ -257,51 +263,8 @@ class World:
 
     def settle(self) -> None:
         """Compare what has changed so far with the model: a step may have parts."""
-        self._compare_changed()
+        self._comparison.changed()
         self.model.begin()
-
-    def _compare_changed(self) -> None:
-        for difference in self.contents.differences():
-            if self._is_the_hypervisors(difference):
-                continue
-            raise Failure(
-                f"frame {difference.mfn:#x}, entry {difference.entry} is {difference.found:#x}, "
-                f"not {difference.expected:#x}"
-            )
-        for mfn in sorted(self.model.frames.changed):
-            address = self.hypervisor.physical(layout.FRAME_TABLE + mfn * FRAME_SIZE)
-            count, word, owner, _ = self.machine.memory.words(address, 4)
-            self._compare(mfn, self.model.frames.get(mfn), count, word, owner)
-        for mfn, expected in self.model.m2p.items():
-            found = self.machine.memory.u32(self.hypervisor.physical(layout.M2P + 4 * mfn))
-            if found != expected and mfn in self.model.frames:
-                raise Failure(f"the M2P entry of frame {mfn:#x} is {found:#x}, not {expected:#x}")
-        self.model.frames.changed.clear()
-
-    def _is_the_hypervisors(self, difference: Difference) -> bool:
-        """Whether an entry is the hypervisor's own, in the L2 of slot 3: it follows the other slots."""
-        frame = self.model.frames.get(difference.mfn)
-        return frame is not None and frame.kind == Kind.TOP and difference.entry >= layout.ALIAS_L2_FIRST
-
-    def _compare_all(self) -> None:
-        records = self.hypervisor.frames
-        for mfn, frame in self.model.frames.items():
-            count, word, owner, _ = records[mfn].tolist()
-            self._compare(mfn, frame, count, word, owner)
-
-    def _compare(self, mfn: int, frame: Frame | None, count: int, word: int, owner: int) -> None:
-        found = _described(count, word)
-        if frame is None:
-            if self.hypervisor.ram[mfn] and owner and self._domain_at(owner) is not None:
-                raise Failure(f"frame {mfn:#x} should be nobody's: {found}, owner {owner:#x}")
-            return
-        kind = int(frame.kind) if frame.uses else 0
-        expected = _Record(frame.allocated, frame.references, kind, frame.uses, frame.pinned)
-        if found != expected:
-            raise Failure(f"frame {mfn:#x} of domain {frame.owner} is {found}, not {expected}")
-
-    def _domain_at(self, address: int) -> int | None:
-        return next((domain.id for domain in self.hypervisor.domains() if domain.address == address), None)
 
 
 @dataclass(frozen=True)
@@ -312,23 +275,9 @@ class SparePage:
     mfn: int
 
 
-@dataclass(frozen=True)
-class _Record:
-    allocated: bool
-    references: int
-    kind: int
-    uses: int
-    pinned: bool
-
-
 def words(data: bytes) -> list[int]:
     """Return 32-bit numbers."""
     return list(unpack(f"<{len(data) // 4}I", data))
 
 
-def _described(count: int, word: int) -> _Record:
-    allocated = bool(count & layout.FRAME_ALLOCATED)
-    uses = word & layout.FRAME_COUNT_MASK
-    kind = (word & layout.FRAME_TYPE_MASK) >> layout.TYPE_SHIFT if uses else 0
-    references = (count & ~layout.FRAME_ALLOCATED) - allocated
-    return _Record(allocated, references, kind, uses, bool(word & layout.FRAME_PINNED))
+__all__ = ["POOL_PAGES", "Failure", "Operation", "SparePage", "World"]
