@@ -163,16 +163,19 @@ def test_colours_are_for_terminals(hypervisor: Hypervisor, guest: str) -> None:
 
 
 def test_ctrl_c_ends_the_machine_and_the_program(hypervisor: Hypervisor, guest: str) -> None:
-    command = [sys.executable, "-m", "xengen.cli.main", "run", "--hypervisor", hypervisor(saying(TALK, SPIN))]
-    with subprocess.Popen(
-        [*command, "--guest", guest], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as program:
-        assert program.stdout is not None and program.stderr is not None
-        assert program.stdout.readline() == "(xengen) banner\n"
-        (qemu,) = Path(f"/proc/{program.pid}/task/{_machine_thread(program.pid)}/children").read_text().split()
-        program.send_signal(signal.SIGINT)
-        assert program.wait(timeout=10) == ExitStatus.INTERRUPTED
-        assert "Traceback" not in program.stderr.read()
+    # A suite that runs in the background may have SIGINT ignored, and its children with it.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "xengen.cli.main", "run"]
+    files = ["--hypervisor", hypervisor(saying(TALK, SPIN)), "--guest", guest]
+    with subprocess.Popen([*command, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout is not None and program.stderr is not None
+            assert program.stdout.readline() == "(xengen) banner\n"
+            (qemu,) = Path(f"/proc/{program.pid}/task/{_machine_thread(program.pid)}/children").read_text().split()
+            program.send_signal(signal.SIGINT)
+            assert program.wait(timeout=10) == ExitStatus.INTERRUPTED
+            assert "Traceback" not in program.stderr.read()
+        finally:
+            program.kill()
     assert not Path(f"/proc/{qemu}").exists()
 
 
