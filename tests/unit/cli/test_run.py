@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import PYTHON
 from tests.unit.cli.conftest import Hypervisor, Xengen
 from tests.unit.machine.sources import RESET, SPIN, TRIPLE_FAULT, exiting, saying
 from xengen.cli.status import ExitStatus
@@ -163,8 +164,7 @@ def test_colours_are_for_terminals(hypervisor: Hypervisor, guest: str) -> None:
 
 
 def test_ctrl_c_ends_the_machine_and_the_program(hypervisor: Hypervisor, guest: str) -> None:
-    # A suite that runs in the background may have SIGINT ignored, and its children with it.
-    command = ["env", "--default-signal=INT", sys.executable, "-m", "xengen.cli.main", "run"]
+    command = [*PYTHON, "-m", "xengen.cli.main", "run"]
     files = ["--hypervisor", hypervisor(saying(TALK, SPIN)), "--guest", guest]
     with subprocess.Popen([*command, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         try:

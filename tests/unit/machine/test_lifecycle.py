@@ -6,13 +6,13 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.programs import PYTHON
 from tests.unit.machine.conftest import Boot
 from tests.unit.machine.kernels import kernel
 from tests.unit.machine.sources import ECHO, SPIN
@@ -62,7 +62,7 @@ with Machine(MachineSpec(kernel=Path(sys.argv[1]))) as machine:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_qemu_dies_with_python(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-c", SCRIPT, str(kernel(tmp_path, SPIN))]
+    command = [*PYTHON, "-c", SCRIPT, str(kernel(tmp_path, SPIN))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as script:
         assert script.stdout is not None
         pid = int(script.stdout.readline())
