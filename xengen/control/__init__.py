@@ -1,0 +1,1 @@
+"""The toolstack: domain 0's side of everything, in Python."""
