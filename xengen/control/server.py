@@ -1,8 +1,9 @@
 """The process behind `xengen up`: answers calls (channel.py) with the methods of one object.
 
 Invariants
-  - A method whose name begins with `watch_` is a generator that runs beside the others, for as long as its caller
-    listens; all others run one at a time, in the order of their arrival: two users of one host do not meet.
+  - Methods run one at a time, in the order of their arrival: two users of one host do not meet. A generator's items go
+    to the caller as they come, and what it returns is the result.
+  - A method whose name begins with `watch_` is a generator that runs beside all others, while its caller listens.
   - A UserError or XengenError of a method is the caller's answer. Anything else is a bug: the caller gets a sentence,
     the log the traceback, and the server goes on.
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,11 +75,11 @@ class Server:
             lines.send(error=f"this host knows no {name!r}: it is of another version than the program")
             return
         try:
-            result = None
-            if name.startswith(WATCH):
-                self._send_items(lines, method(**arguments))
-            else:
-                result = self._call(method, arguments)
+            beside = nullcontext() if name.startswith(WATCH) else self.one_at_a_time
+            with beside:
+                result = method(**arguments)
+                if isinstance(result, Generator):
+                    result = self._send_items(lines, result)
         except XengenError as error:
             lines.send(error=str(error))
         except Gone:
@@ -88,12 +90,13 @@ class Server:
         else:
             lines.send(result=result)
 
-    def _call(self, method: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        with self.one_at_a_time:
-            return method(**arguments)
-
-    def _send_items(self, lines: Lines, items: Iterator[Any]) -> None:
-        for item in items:
-            if self.stopped.is_set():
-                return
-            lines.send(item=item)
+    def _send_items(self, lines: Lines, items: Generator[Any, None, Any]) -> Any:
+        """Send what the generator yields and return what it returns; None when the server stops before."""
+        try:
+            while not self.stopped.is_set():
+                lines.send(item=next(items))
+        except StopIteration as end:
+            return end.value
+        finally:
+            items.close()
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,10 @@ class Target:
 
     def watch_numbers(self, count: int) -> Iterator[int]:
         yield from range(count)
+
+    def work(self) -> Generator[str, None, str]:
+        yield "half"
+        return "done"
 
     def watch_for_ever(self) -> Iterator[str]:
         while True:
@@ -95,6 +99,11 @@ def test_what_is_no_public_method_is_unknown(path: Path, method: str) -> None:
 def test_a_stream_has_items(path: Path) -> None:
     with Client(path) as client:
         assert list(client.stream("watch_numbers", count=3)) == [0, 1, 2, None]
+
+
+def test_a_long_call_tells_how_far_it_is(path: Path) -> None:
+    with Client(path) as client:
+        assert list(client.stream("work")) == ["half", "done"]
 
 
 def test_who_stops_listening_to_a_stream_disturbs_nobody(path: Path) -> None:
