@@ -108,6 +108,7 @@ class Booter:
         append: str = "",
         memory: int = 128 * MIB,
         icount: bool = False,
+        icount_shift: int = 0,
         debug: bool = True,
         trace: bool = True,
         start: bool = True,
@@ -121,7 +122,7 @@ class Booter:
         modules = tuple(self._module(guest) for guest in guests)
         spec = MachineSpec(
             self._images.hypervisor(debug=debug), append, modules,
-            memory=memory, icount=icount, trace_exceptions=trace, cpu=cpu,
+            memory=memory, icount=icount, icount_shift=icount_shift, trace_exceptions=trace, cpu=cpu,
         )  # fmt: skip
         self.machines.append(Machine(spec, start=start))
         return self.machines[-1].__enter__()

@@ -92,7 +92,8 @@ def test_a_line_of_64_kb_is_one_line(boot: Booter, guest: GuestMaker) -> None:
 def test_each_line_of_a_domain_carries_its_number(boot: Booter, guest: GuestMaker) -> None:
     first = guest(doing(turns(3)))
     others = [saying(guest, b"one\ntwo\n")] * 11
-    machine = ended(boot(first, *others, memory=512 << 20, append="dom0_mem=8M domu_mem=8M"))
+    # Time counts instructions: nobody's slice ends in the middle.
+    machine = ended(boot(first, *others, memory=512 << 20, append="dom0_mem=8M domu_mem=8M", icount=True))
     assert wire(machine) == [f"(d{number}) {word}" for number in range(1, 12) for word in ("one", "two")]
 
 
@@ -152,14 +153,14 @@ HALF = doing(
 
 def test_a_line_that_another_domain_broke_off_goes_on_with_a_plus(boot: Booter, guest: GuestMaker) -> None:
     half = guest(HALF)
-    assert wire(ended(boot(half, half)))[:6] == [
+    assert wire(ended(boot(half, half, icount=True)))[:6] == [
         "(d0) left ", "(d1) left ", "(d0+) left ", "(d1+) left ", "(d0+) right", "(d1+) right",
     ]  # fmt: skip
 
 
 def test_what_was_broken_off_can_be_joined_to_the_character(boot: Booter, guest: GuestMaker) -> None:
     half = guest(HALF)
-    transcript = ended(boot(half, half, half)).transcript
+    transcript = ended(boot(half, half, half, icount=True)).transcript
     assert [transcript.text(number) for number in range(3)] == ["left left right\n"] * 3
 
 
@@ -180,7 +181,7 @@ def test_a_domain_that_goes_on_alone_keeps_its_line(boot: Booter, guest: GuestMa
 
 def test_the_last_words_of_a_domain_that_is_gone_break_nobodys_line(boot: Booter, guest: GuestMaker) -> None:
     body = turns(60) + bytes_at("last", b"alone\n") + writing("last", "6")
-    machine = ended(boot(guest(doing(body)), saying(guest, b"no end of line")))
+    machine = ended(boot(guest(doing(body)), saying(guest, b"no end of line"), icount=True))
     assert "domain 1 is gone\n" in machine.transcript.hypervisor
     assert wire(machine) == ["(d1) no end of line", "(d0) alone"]
 

@@ -203,7 +203,8 @@ def rdmsr(agent: Agent, register: int) -> int | None:
 
 
 @pytest.mark.parametrize("register, expected", [
-    (0x1B, 0xFEE00900), (0x345, 0), (0x179, 0), (0x17A, 0), (0x40000000, 0), (0x40000001, None), (0x2A, None),
+    (0x1B, 0xFEE00900), (0x277, 0x0000050100070406),
+    (0x345, 0), (0x179, 0), (0x17A, 0), (0x40000000, 0), (0x40000001, None), (0x2A, None),
     (0x174, None), (0x176, None), (0xC0000081, None), (0xC0000100, None), (0xFFFFFFFF, None), (0x400, None),
 ])  # fmt: skip
 def test_a_model_specific_register_reads(agent: Agent, register: int, expected: int | None) -> None:

@@ -262,7 +262,7 @@ def test_domain_0_is_told_of_the_text_screen_and_of_no_rings(first: Built) -> No
 def test_other_domains_are_told_of_their_empty_console_and_xenstore_pages(other: Built) -> None:
     found, where = other.start_info, other.layout
     assert (found.store_mfn, found.console.domU.mfn) == (other.mfn(where.store), other.mfn(where.console))
-    assert (found.store_evtchn, found.console.domU.evtchn) == (0, 0)
+    assert (found.store_evtchn, found.console.domU.evtchn) == (1, 2)
     assert not any(other.read(where.store, 2 * PAGE))
     assert not any(other.read(where.start_info + 1112, PAGE - 1112))
 

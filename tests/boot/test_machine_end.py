@@ -82,7 +82,7 @@ def test_the_machine_stops_with_a_status_of_its_own_when_domain_0_dies(boot: Boo
 
 @pytest.mark.parametrize("reason", ["poweroff", "reboot", "crash"])
 def test_another_domains_end_is_its_own_affair(boot: Booter, guest: GuestMaker, reason: str) -> None:
-    machine = boot(guest(WAITS), guest(ENDS % f"SHUTDOWN_{reason}"))
+    machine = boot(guest(WAITS), guest(ENDS % f"SHUTDOWN_{reason}"), icount=True)
     assert machine.wait(20) is Ending.POWEROFF
     assert machine.transcript.text(0) == "still here\n"
     ends = domain_ends(machine.transcript.hypervisor)
@@ -91,7 +91,7 @@ def test_another_domains_end_is_its_own_affair(boot: Booter, guest: GuestMaker, 
 
 def test_a_domain_that_dies_does_not_take_others_with_it(boot: Booter, guest: GuestMaker) -> None:
     dying = guest('        .text\n{% call routine("start") %}\n        ud2\n{% endcall %}\n')
-    machine = boot(guest(WAITS), dying, "hello")
+    machine = boot(guest(WAITS), dying, "hello", icount=True)
     assert machine.wait(20) is Ending.POWEROFF
     assert machine.transcript.text(0) == "still here\n"
     assert machine.transcript.text(2).startswith("hello from ring 1")

@@ -179,9 +179,11 @@ def test_an_own_frame_is_not_a_named_domains(two_agents: tuple[Agent, Agent]) ->
     first.give_back(page)
 
 
-def test_self_names_the_caller(agent: Agent) -> None:
+@pytest.mark.parametrize("domid", [DOMID_SELF, 0xABCD0000 | DOMID_SELF], ids=["16 bits", "more than 16 bits"])
+def test_self_names_the_caller(agent: Agent, domid: int) -> None:
+    """A domain's number has 16 bits, and a caller's register may have anything above them: all 32 were looked at."""
     page = agent.page()
-    assert other(agent, page.va, page.machine | PRESENT, DOMID_SELF) == 0
+    assert other(agent, page.va, page.machine | PRESENT, domid) == 0
     agent.give_back(page)
 
 

@@ -65,7 +65,8 @@ class AgentMailbox(LittleEndianStructure):
 
     request: raised by Python when `count` commands are there. done: set to it by the agent when they are through.
     current: index of the command under way, AGENT_IDLE between requests. traps: how many there were in this request.
-    spins: how often the agent looks before it yields, 0 for never. p2m: machine address of the P2M list's first page.
+    spins: how often the agent looks before it yields, 0 for never. nap: for how many ns it sleeps instead of a yield,
+    or 0. p2m: machine address of the P2M list's first page.
     actions: by vector, what a handler does in the end (AGENT_ABORT, AGENT_RETURN, or an address to go on at).
     """
 
@@ -80,6 +81,7 @@ class AgentMailbox(LittleEndianStructure):
         ("spins", c_uint32),
         ("start_info", c_uint32),
         ("p2m", c_uint32),
+        ("nap", c_uint32),
         ("actions", c_uint32 * ACTIONS),
     ]
 

@@ -58,8 +58,34 @@ class Frame(LittleEndianStructure):
     _fields_ = [("count", c_uint32), ("type", c_uint32), ("owner", c_uint32), ("link", c_uint32)]
 
 
+class Timer(LittleEndianStructure):
+    """A timer (time/timers.s): `routine` is called when system time has passed `deadline`.
+
+    position: where in timer_heap it stands; 0: it is not set.
+    """
+
+    _pack_ = 4
+    _fields_ = [("deadline", c_uint64), ("routine", c_uint32), ("position", c_uint32)]
+
+
+class Port(LittleEndianStructure):
+    """One event channel port of a domain (ABI 9.1); all zero when it is free.
+
+    state: EVTCHNSTAT_*. virq: of a port in that state. remote: the DOMAIN that an interdomain port or an IPI leads to,
+    and remote_port the port there; of an unbound port the number of the domain that may bind to it.
+    """
+
+    _pack_ = 4
+    _fields_ = [("state", c_uint8), ("virq", c_uint8), ("remote_port", c_uint16), ("remote", c_uint32)]
+
+
 class Domain(LittleEndianStructure):
-    """A domain. One heap block; `next` chains all domains in order of their ids, the last one points at none."""
+    """A domain. One heap block; `next` chains all domains in order of their ids, the last one points at none.
+
+    ports: the PORTs, PORTS_PER_BLOCK in a heap block, 0 where none of them was ever used. virqs: the port that each
+    virtual interrupt is bound to, or 0. store_port, console_port: as start_info has them; 0 for domain 0.
+    name: ends with NUL. death: the text that says why it died, or 0.
+    """
 
     _pack_ = 4
     _fields_ = [
@@ -78,6 +104,17 @@ class Domain(LittleEndianStructure):
         ("console_interrupted", c_uint32),
         ("release_next", c_uint32),
         ("handle", c_uint8 * 16),
+        ("pause_count", c_uint32),
+        ("watchdogs", Timer * 2),
+        ("ports", c_uint32 * 32),
+        ("virqs", c_uint16 * 24),
+        ("store_port", c_uint32),
+        ("console_port", c_uint32),
+        ("grants", c_uint32),
+        ("console_mfn", c_uint32),
+        ("store_mfn", c_uint32),
+        ("name", c_uint8 * 32),
+        ("death", c_uint32),
     ]
 
 
@@ -86,6 +123,39 @@ class DirectGate(LittleEndianStructure):
 
     _pack_ = 4
     _fields_ = [("vector", c_uint32), ("low", c_uint32), ("high", c_uint32)]
+
+
+class VcpuSched(LittleEndianStructure):
+    """What the scheduler knows of a vcpu (sched/bvt.s). Virtual times are in ns * mcu_advance.
+
+    avt, evt: actual and effective virtual time. charged: system time up to which avt has been charged while the vcpu
+    runs. turn_avt: avt when its turn began. place, warp_place: where it stands in run_queue and warp_queue; 0: it does
+    not. order: who came first among equals. sleeps: SLEEP_*. poll_port: the one port that it polls, or POLL_ANY.
+    warping: whether it warps now. warp_value: W; warp_limit, unwarp: L and U in ns; warp_rest: what is left of L.
+    warp_timer serves both.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("avt", c_uint64),
+        ("evt", c_uint64),
+        ("charged", c_uint64),
+        ("turn_avt", c_uint64),
+        ("place", c_uint32),
+        ("warp_place", c_uint32),
+        ("order", c_uint32),
+        ("sleeps", c_uint32),
+        ("poll_port", c_uint32),
+        ("mcu_advance", c_uint32),
+        ("warpback", c_uint32),
+        ("warping", c_uint32),
+        ("warp_value", c_uint64),
+        ("warp_limit", c_uint64),
+        ("warp_rest", c_uint64),
+        ("unwarp", c_uint64),
+        ("warp_timer", Timer),
+        ("poll_timer", Timer),
+    ]
 
 
 class Vcpu(LittleEndianStructure):
@@ -97,7 +167,9 @@ class Vcpu(LittleEndianStructure):
     io_bitmap: guest address of the bits of io_ports ports. periodic: period of its timer in ns, 0 when stopped.
     info_page: the heap page whose address shows frame info_mfn, and info_spare the frame that the heap gave for it;
     0 until register_vcpu_info. runstate_area: guest address where `runstate` is kept up to date, or 0.
-    gates: the first direct_gates of them are valid.
+    gates: the first direct_gates of them are valid. timer: the single-shot one. periodic_last: when the periodic one
+    last ticked, or should have. virtual_alarm: its alarm in virtual time, or 0. time_area: guest address of a copy of
+    its time record, or 0. hypercalls: how often it made each, by number. upcalls: events delivered.
     """
 
     _pack_ = 4
@@ -143,7 +215,28 @@ class Vcpu(LittleEndianStructure):
         ("runstate", VcpuRunstateInfo),
         ("direct_gates", c_uint32),
         ("gates", DirectGate * 8),
+        ("sched", VcpuSched),
+        ("timer", Timer),
+        ("periodic_last", c_uint64),
+        ("virtual_alarm", c_uint64),
+        ("time_area", c_uint32),
+        ("hypercalls", c_uint32 * 64),
+        ("upcalls", c_uint32),
     ]
+
+
+class WallClock(LittleEndianStructure):
+    """The time of day at system time 0: seconds since the beginning of 1970, and nanoseconds."""
+
+    _pack_ = 4
+    _fields_ = [("sec", c_uint64), ("nsec", c_uint32)]
+
+
+class VcpuSetVirtualAlarm(LittleEndianStructure):
+    """Argument of VCPUOP_set_virtual_alarm: the virtual time, in ns, when the event is to come; 0: no alarm."""
+
+    _pack_ = 4
+    _fields_ = [("virtual_ns", c_uint64)]
 
 
 class GuestImage(LittleEndianStructure):
@@ -152,7 +245,8 @@ class GuestImage(LittleEndianStructure):
     file_*, initrd_start, command_line and first_byte are physical addresses (the builder runs with physical memory
     mapped one to one); pstart and pend are pseudo-physical; the others that name a place are the guest's virtual
     addresses (`symbols`: 0 when there are none). `error` is 0, or the address of a format that says why it is refused;
-    `error_pages` are the numbers that it may show. texts_used: bytes of guest_texts that hold texts of its notes.
+    `error_pages` are the numbers that it may show, `errno` the error when it is not the image's fault. texts_used:
+    bytes of guest_texts that hold texts of its notes. domain: the DOMAIN that it is for, 0 while there is none.
     """
 
     _pack_ = 4
@@ -202,6 +296,24 @@ class GuestImage(LittleEndianStructure):
         ("area_pages", c_uint32),
         ("first_mfn", c_uint32),
         ("first_byte", c_uint32),
+        ("domain", c_uint32),
+        ("errno", c_uint32),
+    ]
+
+
+class Image(LittleEndianStructure):
+    """An image in the hypervisor's memory: a boot module that was kept, or one that domain 0 has sent.
+
+    flags: IMAGE_*, 0: the record is free. first_mfn, pages: its run of frames, as far as it is taken. bytes: its size.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("flags", c_uint32),
+        ("first_mfn", c_uint32),
+        ("pages", c_uint32),
+        ("bytes", c_uint32),
+        ("name", c_uint8 * 64),
     ]
 
 
@@ -349,10 +461,15 @@ class TimeScale(LittleEndianStructure):
 STRUCTURES: tuple[Declaration, ...] = (
     Declaration("ENTRY_FRAME", "entry_frame", EntryFrame, OURS),
     Declaration("FRAME", "frame", Frame, OURS),
+    Declaration("PORT", "port", Port, OURS),
     Declaration("DOMAIN", "domain", Domain, OURS),
+    Declaration("TIMER", "timer", Timer, OURS),
+    Declaration("VCPU_SET_VIRTUAL_ALARM", "vcpu_set_virtual_alarm", VcpuSetVirtualAlarm, OURS),
     Declaration("DIRECT_GATE", "direct_gate", DirectGate, OURS),
+    Declaration("VCPU_SCHED", "vcpu_sched", VcpuSched, OURS),
     Declaration("VCPU", "vcpu", Vcpu, OURS),
     Declaration("GUEST_IMAGE", "guest_image", GuestImage, OURS),
+    Declaration("IMAGE", "image", Image, OURS),
     Declaration("RANGE", "range", RangeRecord, OURS),
     Declaration("HEAP_BLOCK", "heap_block", HeapBlock, OURS),
     Declaration("WHERE_LINE", "where_line", WhereLine, OURS),
@@ -367,6 +484,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("LEGACY_KEY", "legacy_key", LegacyKey, OURS),
     Declaration("FEATURE_NAME", "feature_name", FeatureName, OURS),
     Declaration("CONTINUATION", "continuation", Continuation, OURS),
+    Declaration("WALL_CLOCK", "wall_clock", WallClock, OURS),
     Declaration("TIME_SCALE", "time_scale", TimeScale, OURS),
 )
 
@@ -429,6 +547,7 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "domain flags",
         DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_DYING_BIT=1, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8,
+        DOMAIN_SUSPENDED=16, DOMAIN_CODE_SET=32, DOMAIN_UNBUILT=64, DOMAIN_PRESERVE=128, DOMAIN_DESTROYED=256,
         RELEASE_PIECE=1024,
     ),
     *_group(
@@ -438,16 +557,20 @@ CONSTANTS: tuple[Constant, ...] = (
         MAX_SHARED_VCPUS=32, MIN_PAGE_TABLE_FRAMES=5, MAX_PAGES_UNBOUNDED=0x7FFFFFFF,
         DEFAULT_DOMU_PAGES=8192, VGA_TEXT_MODE=3,
     ),
-    *_group("ends of the machine", EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, DEBUG_PORT=0xE9),
+    *_group(
+        "ends of the machine",
+        EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, EXIT_NO_DOMAIN0=0x12, DEBUG_PORT=0xE9,
+    ),
     *_group(
         "bounce frames",
-        BOUNCE_FRAME_error_code=12, BOUNCE_ERROR_CODE=1, BOUNCE_SEGMENTS=4, BOUNCE_MASK_EVENTS=0x100,
+        BOUNCE_FRAME_error_code=12, BOUNCE_PLAIN_BYTES=12, BOUNCE_ERROR_CODE=1, BOUNCE_SEGMENTS=4, BOUNCE_MASK_EVENTS=0x100,
         EXCEPTION_VECTORS=32, DR6_RESET=0xFFFF0FF0, DR7_RESET=0x400,
         PANIC_VECTOR=0x100, PANIC_BACKTRACE_WORDS=256,
     ),
     *_group(
         "limits of a vcpu",
-        IO_PORTS=65536, SHORTEST_PERIOD=1_000_000, DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0,
+        IO_PORTS=65536, SHORTEST_PERIOD=1_000_000, LONGEST_PERIOD_HIGH=(1 << 30) - 1,
+        DEFAULT_PERIOD=10_000_000, DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0,
         DIRECT_SYSTEM_CALL=0x80, OUTER_FRAME_BYTES=20, NEVER_MAPPED=0xFFFFF000,
     ),
     *_group(
@@ -458,10 +581,15 @@ CONSTANTS: tuple[Constant, ...] = (
         CR4_GUEST=0xC, OWN_PORTS_END=0x500, FORCED_CPUID_BYTES=7, FORCED_CPUID_FIRST=0x65780B0F,
         CPUID_HYPERVISOR_LAST=2, VECTOR_SEGMENT_TURNED=15, MSR_HYPERCALL_PAGE=0x40000000,
     ),
-    *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2),
+    *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2, WORK_YIELD=4),
     *_group(
         "hypercalls",
         HYPERCALL_INSTRUCTION_BYTES=2, TRAP_TABLE_LIMIT=512, SHUTDOWN_REASONS=6, CONSOLE_PIECE=128, CONSOLE_DIGITS=10,
+    ),
+    *_group(
+        "event channels of the hypervisor",
+        PORT_BLOCK_SHIFT=5, PORTS_PER_BLOCK=32, PORT_BLOCKS=32, PORT_BLOCK_BYTES=256, PORT_CLOSE_BLOCKS=8,
+        EVENT_PIRQS=16, CONSOLE_LOOK_NS=10_000_000,
     ),
     *_group("log levels", LOG_ERROR=0, LOG_WARNING=1, LOG_INFO=2, LOG_DEBUG=3),
     *_group("console targets", CONSOLE_COM1=1, CONSOLE_DEBUG_PORT=2),
@@ -473,6 +601,27 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "work in one stretch, in L1 entries handled",
         WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=32, WORK_UNBOUNDED=0x7FFFFFFF,
+    ),
+    *_group(
+        "time",
+        TIMERS=4096, TIMER_VECTOR=0xF0, SPURIOUS_VECTOR=0xFF, PIC_VECTOR=0x20, ALARM_LONGEST=1 << 30,
+        ALARM_DIRECT=1 << 24, ALARM_SHORTER_SHIFT=10, CLOCK_RENEWAL=1_000_000_000,
+        TIMEOUT_FARTHEST_HIGH=1 << 18, TIMEOUT_INSTEAD=100_000_000,
+    ),
+    *_group(
+        "scheduling",
+        SLEEP_NONE=0, SLEEP_EVENT=1, SLEEP_POLL=2, POLL_ANY=0xFFFFFFFF, RUN_QUEUE_PLACES=1024, MCU_NS=100_000,
+        MCU_ADVANCE=10, WARP_LIMIT_MS=2000, UNWARP_MS=1000, NS_PER_MS=1_000_000, NS_PER_S=1_000_000_000,
+        CONTEXT_ALLOWANCE=5_000_000, SMALLEST_ALLOWANCE=10_000, SLICE_ALONE=10, AVT_HIGH_LIMIT=1 << 30,
+        AVT_HIGH_REBASE=1 << 29, CHARGE_HIGH_LIMIT=1 << 28, WATCHDOGS=2, RELEASE_INTERVAL=1_000_000, RELEASE_PIECES=16,
+        PARAMETER_LONGEST_HIGH=1 << 10,
+    ),
+    *_group("extensions of the ABI", VCPUOP_set_virtual_alarm=64, VIRQ_VIRTUAL_ALARM=23),
+    *_group(
+        "control of domains",
+        CONTROL_BEGUN=0x42454755, JOB_UNITS=24, JOB_UNITS_OF_A_TABLE=8, JOB_STACK_BYTES=4096, RUN_SEARCH_PIECE=2048,
+        DOMAIN_NAME_BYTES=32, IMAGE_NAME_BYTES=64, IMAGE_WORD_BYTES=7, IMAGE_WRITE_PAGES=16, IMAGE_REMOVE_PIECE=1024,
+        DOMAINS_PIECE=32, REFUSAL_BYTES=128, DECIMAL_DIGITS=10, RELEASE_MORE=0, RELEASE_THROUGH=1, RELEASE_GONE=2,
     ),
     *_group("version", XENGEN_MAJOR=4, XENGEN_MINOR=2),
 )

@@ -6,7 +6,7 @@ Invariants
 
 from __future__ import annotations
 
-from ctypes import c_int32, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 
 from xengen.abi.structure import AbiStructure, AbiUnion, Constant, Declaration, constants, declare
 from xengen.abi.traps import CpuUserRegs, TrapInfo
@@ -40,6 +40,24 @@ class SchedPinOverride(AbiStructure):
     """SCHEDOP_pin_override: a negative number ends it."""
 
     _fields_ = (("pcpu", c_int32),)
+
+
+class SchedBvtGlobal(AbiStructure):
+    """Parameters of the scheduler as a whole: the context switch allowance in ns."""
+
+    _fields_ = (("ctx_allow", c_uint32),)
+
+
+class SchedBvtDomain(AbiStructure):
+    """Parameters of a domain. warpl and warpu are in ms when they are put, in ns when they are got."""
+
+    _fields_ = (
+        ("mcu_adv", c_uint32),
+        ("warpback", c_uint32),
+        ("warpvalue", c_int32),
+        ("warpl", c_int64),
+        ("warpu", c_int64),
+    )
 
 
 class VcpuGuestContext(AbiStructure):
@@ -120,6 +138,8 @@ STRUCTURES: tuple[Declaration, ...] = (
     declare("sched_remote_shutdown", SchedRemoteShutdown, "ABI 10.1"),
     declare("sched_watchdog", SchedWatchdog, "ABI 10.1"),
     declare("sched_pin_override", SchedPinOverride, "ABI 10.1"),
+    declare("sched_bvt_global", SchedBvtGlobal, "ABI 12.5"),
+    declare("sched_bvt_domain", SchedBvtDomain, "ABI 12.5"),
     declare("vcpu_guest_context", VcpuGuestContext, "ABI 10.4"),
     declare("vcpu_runstate_info", VcpuRunstateInfo, "ABI 10.3"),
     declare("vcpu_register_runstate_memory_area", VcpuRegisterRunstateMemoryArea, "ABI 10.3"),

@@ -12,15 +12,18 @@ from collections.abc import Iterable, Iterator
 from xengen.abi import (
     agent,
     blkif,
+    control,
     errno,
     event,
     grant,
+    granting,
     hypercalls,
     hypervisor,
     memory,
     mmu,
     netif,
     physdev,
+    platform,
     rings,
     sched,
     shared,
@@ -33,11 +36,11 @@ from xengen.abi.structure import AbiModule, offsets
 from xengen.errors import XengenError
 
 PUBLIC_MODULES: tuple[AbiModule, ...] = (
-    errno, hypercalls, start, shared, traps, mmu, memory, event, sched, version, physdev, grant, rings,
+    errno, hypercalls, start, shared, traps, mmu, memory, event, sched, version, physdev, platform, grant, rings,
     blkif, netif,
 )
 HARDWARE_MODULES: tuple[AbiModule, ...] = (x86,)
-OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, agent)
+OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, granting, agent)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 
 

@@ -34,8 +34,8 @@ NAP_SECONDS = 0.0001
 LOOK_SECONDS = 0.1
 
 # Words of the mailbox.
-REQUEST, DONE, COUNT, TRAP_COUNT, SPINS = (
-    getattr(AgentMailbox, name).offset // 4 for name in ("request", "done", "count", "traps", "spins")
+REQUEST, DONE, COUNT, TRAP_COUNT, SPINS, NAP = (
+    getattr(AgentMailbox, name).offset // 4 for name in ("request", "done", "count", "traps", "spins", "nap")
 )
 ACTIONS = AgentMailbox.actions.offset // 4
 
@@ -84,6 +84,15 @@ class Mailbox:
     @spins.setter
     def spins(self, value: int) -> None:
         self._words[SPINS] = value
+
+    @property
+    def nap(self) -> int:
+        """For how many ns an idle agent sleeps at a time; 0: it yields."""
+        return int(self._words[NAP])
+
+    @nap.setter
+    def nap(self, value: int) -> None:
+        self._words[NAP] = value
 
     def submit(self, commands: bytes, count: int) -> memoryview:
         """Have `count` commands carried out; return their records, live until the next request."""

@@ -5,6 +5,7 @@ gdb server. So the listing has exactly as many lines as the time stamp counter c
 
 Invariants
   - What is logged is one warm operation, the WARM-th that begins; of long ones the first, which has the most to do.
+  - Interrupts of the hypervisor's clockwork are taken out: a stop of QEMU's may let time jump to the next one.
   - The machine is one of its own: stepping changes when things happen, so nothing is measured on it.
 """
 
@@ -34,6 +35,7 @@ SINGLE_STEP = ("singlestep", "one-insn-per-tb")
 # Trace 0: 0x7feddc000100 [00000000/c0100000/004002b1/ff020201] symbol
 _EXECUTED = re.compile(r"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/([0-9a-f]+)/[0-9a-f]+\]", re.M)
 _RING = 3
+_INTERRUPT = "interrupt_entry"
 
 
 class TraceError(XengenError):
@@ -112,6 +114,14 @@ def parse_log(text: str) -> Iterator[tuple[int, int]]:
         yield int(match[1], 16), int(match[2], 16) & _RING
 
 
+def undisturbed(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield `steps` without what the hypervisor did for interrupts of the hardware, from one guest to the guest."""
+    for _, group in groupby(steps, lambda step: step.ring == 0):
+        stretch = list(group)
+        if all(step.routine != _INTERRUPT for step in stretch):
+            yield from stretch
+
+
 def trace_operations(spec: MachineSpec, names: Iterable[str]) -> Iterator[Trace]:
     """Boot `spec` (hypervisor and bench guest) and step through one of each operation, in the order of the guest.
 
@@ -135,7 +145,7 @@ def trace_operations(spec: MachineSpec, names: Iterable[str]) -> Iterator[Trace]
                 machine.monitor(f"logfile {folder}/unused.log")
                 text = log.read_text(encoding="ascii", errors="replace")
                 log.unlink()
-                yield Trace(name, tuple(images.step(*executed) for executed in parse_log(text)))
+                yield Trace(name, tuple(undisturbed(images.step(*executed) for executed in parse_log(text))))
 
 
 def _run_to(gdb: Gdb, address: int, times: int, name: str) -> None:

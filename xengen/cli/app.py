@@ -20,7 +20,11 @@ from xengen.cli.options import InOrder
 from xengen.cli.status import ExitStatus
 from xengen.errors import UserError, XengenError
 
-VERBS = ("build", "run", "iso", "info", "bench", "fuzz", "lint", "abi", "doctor")
+VERBS = (
+    "build", "run", "iso", "info", "bench", "fuzz", "lint", "abi", "doctor",
+    "up", "down", "list", "create", "pause", "unpause", "destroy", "console", "sched", "memory", "top", "dmesg",
+    "store",
+)  # fmt: skip
 PLAIN_HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -62,7 +66,9 @@ def run_command_line(words: Sequence[str]) -> int:
     """Carry out one command line (without the program's name) and return its exit status."""
     try:
         command = typer.main.get_command(application(chosen(words)))
-        return int(command.main(args=list(words), prog_name="xengen", standalone_mode=False) or 0)
+        status = int(command.main(args=list(words), prog_name="xengen", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return status
     except UserError as error:
         complain(str(error))
         return ExitStatus.MISUSE
@@ -75,9 +81,31 @@ def run_command_line(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()  # whoever read it has seen enough
         return ExitStatus.NO
+    except OSError as error:
+        give_up_output()
+        complain(f"xengen: {error.filename or 'what it has to say cannot be written'}: {error.strerror or error}")
+        return ExitStatus.MISUSE
+
+
+def give_up_output() -> None:
+    """If what was printed cannot be written, let it go: Python would complain again when it flushes at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_standard_files() -> None:
+    """See to it that descriptors 0 to 2 are open: what a machine opens must not take their places."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def complain(text: str) -> None:
@@ -95,4 +123,5 @@ def misuse(message: str, words: Sequence[str]) -> str:
 
 def main() -> int:
     """The entry point of the script `xengen`."""
+    open_standard_files()
     return run_command_line(sys.argv[1:])

@@ -2,7 +2,8 @@
 
 Invariants
   - Every way of ending becomes one `Outcome`; nothing is raised for what a machine does, only for a wrong request.
-  - When several statuses would fit, what was asked for counts first (--until), then a panic, a guest's death, the time.
+  - When several statuses would fit, what was asked for counts first (--until), then a panic, a domain 0
+    that was refused, a guest's death, the time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from xengen.machine.console import WINDOW
 from xengen.machine.machine import Ending, Machine
 from xengen.machine.postmortem import Hang, HypervisorPanic, MachineError, TripleFault
 from xengen.machine.spec import MachineSpec
-from xengen.machine.transcript import OTHER, DomainEnd, Piece, Transcript, domain_ends, panic_reason
+from xengen.machine.transcript import OTHER, DomainEnd, Piece, Transcript, domain_ends, no_domain_0, panic_reason
 
 
 class Reason(Enum):
@@ -27,6 +28,7 @@ class Reason(Enum):
     SHUTDOWN = "shutdown"
     REBOOT = "reboot"
     SEEN = "seen"
+    REFUSED = "refused"
     GUEST_DIED = "guest-died"
     PANIC = "panic"
     TRIPLE_FAULT = "triple-fault"
@@ -149,6 +151,9 @@ def _verdict(
     panic = panic_reason(transcript.hypervisor)
     if panic is not None or isinstance(failure, HypervisorPanic):
         return ExitStatus.PANIC, Reason.PANIC, f"the hypervisor panicked: {panic or 'no reason given'}"
+    if ending is Ending.NO_DOM0:
+        why = no_domain_0(transcript.hypervisor) or "the hypervisor did not say why"
+        return ExitStatus.MISUSE, Reason.REFUSED, f"there is no domain 0: {why}"
     deaths = [end for end in ends if end.died]
     if deaths:
         return ExitStatus.GUEST_DIED, Reason.GUEST_DIED, f"domain {deaths[0].domain} died: {deaths[0].reason}"

@@ -61,7 +61,8 @@ def run(
 ) -> int:
     """Boot the hypervisor under QEMU with guests, and show their consoles until the machine ends.
 
-    Exit status: 0 shut down in order, or REGEX seen; 1 REGEX not seen; 2 misuse; 3 a guest died;
+    Exit status: 0 shut down in order, or REGEX seen; 1 REGEX not seen;
+    2 misuse (domain 0's kernel was refused, too); 3 a guest died;
     4 the hypervisor panicked; 5 time ran out.
 
     Example: xengen run --guest build/guests/hello.elf,verbose --timeout 10

@@ -17,7 +17,7 @@ class ExitStatus(IntEnum):
     NO = 1
     """The answer is no: a check failed, what was waited for was not seen, or QEMU itself died."""
     MISUSE = 2
-    """The request was wrong, or something that it needs is missing."""
+    """The request was wrong, or something that it needs is missing, or domain 0's kernel was refused."""
     GUEST_DIED = 3
     """A guest died."""
     PANIC = 4

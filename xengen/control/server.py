@@ -4,13 +4,14 @@ Invariants
   - Methods run one at a time, in the order of their arrival: two users of one host do not meet. A generator's items go
     to the caller as they come, and what it returns is the result.
   - A method whose name begins with `watch_` is a generator that runs beside all others, while its caller listens.
-  - A UserError or XengenError of a method is the caller's answer. Anything else is a bug: the caller gets a sentence,
-    the log the traceback, and the server goes on.
+  - A UserError of a method is the caller's answer. Of what else goes wrong the caller gets a sentence, and the log all
+    of it; the server goes on.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Generator
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from xengen.control.channel import Gone, Lines
-from xengen.errors import XengenError
+from xengen.errors import UserError, XengenError
 
 WATCH = "watch_"
 
@@ -80,8 +81,11 @@ class Server:
                 result = method(**arguments)
                 if isinstance(result, Generator):
                     result = self._send_items(lines, result)
-        except XengenError as error:
+        except UserError as error:
             lines.send(error=str(error))
+        except XengenError as error:
+            print(error, file=sys.stderr, flush=True)
+            lines.send(error=f"the host is in trouble: {str(error).splitlines()[0]} (see xengen up --log)")
         except Gone:
             raise
         except Exception as error:

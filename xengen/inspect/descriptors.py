@@ -15,7 +15,7 @@ import numpy as np
 
 from xengen.inspect import layout
 from xengen.inspect.survey import Survey, Window
-from xengen.inspect.views import Entries, Numbers
+from xengen.inspect.views import Entries, Flags, Numbers
 from xengen.inspect.violation import Rule, Violation
 
 CALL_GATE, LDT_TYPE, TASK_GATE, INTERRUPT_GATE, TRAP_GATE = 0xC, 0x2, 0x5, 0xE, 0xF
@@ -153,11 +153,19 @@ def gates(survey: Survey) -> Iterator[Violation]:
         (to_ring_0 & (privilege != open_to), "leads to ring 0 and has another privilege than it should"),
         (to_guest & reserved & ~np.isin(selector & ~3, _guest_code()), "leads to a reserved selector that is no code"),
         (to_guest & (privilege == 0), "leads to a guest, but has privilege 0"),
+        (to_guest & _not_for_guests(vectors), "leads to a guest, but is an exception, an interrupt or the hypercall"),
     )
     for hits, why in faults:
         for index in np.flatnonzero(there & hits):
             detail = f"the gate of vector {index:#x}, {int(table[index]):#018x}, {why}"
             yield Violation(Rule.GATE, detail)
+
+
+def _not_for_guests(vectors: Numbers) -> Flags:
+    """Which vectors may not have a gate of a guest's own."""
+    outside: Flags = (vectors < layout.DIRECT_VECTOR_FIRST) | (vectors >= layout.DIRECT_VECTOR_END)
+    hypercall: Flags = vectors == layout.HYPERCALL_VECTOR
+    return np.logical_or(outside, hypercall)
 
 
 def _guest_code() -> tuple[int, ...]:

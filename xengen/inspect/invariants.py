@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from xengen.inspect import descriptors, frames, region, reserved, tables
+from xengen.inspect import descriptors, events, frames, grants, region, reserved, tables, timers
 from xengen.inspect.survey import Survey, survey
 from xengen.inspect.tables import Mapping, Permits, nothing_permitted
 from xengen.inspect.views import BadStructure, Hypervisor
@@ -59,10 +59,14 @@ CHECKS: tuple[Check, ...] = (
     reserved.reserved_slots,
     reserved.alias_slots,
     reserved.base_pointers,
+    grants.records,
     descriptors.guest_descriptors,
     descriptors.reserved_descriptors,
     descriptors.windows,
     descriptors.gates,
+    events.ports,
+    events.channels,
+    timers.timers,
     region.frames_shown,
     region.permissions,
     region.alias_table,

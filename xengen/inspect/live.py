@@ -97,8 +97,13 @@ def _settle(machine: Stoppable, may_run: bool) -> Registers:
 
 def _register_faults(hypervisor: Hypervisor, registers: Registers) -> Iterator[str]:
     domains = {domain.vcpu.address: domain for domain in hypervisor.domains() if domain.vcpu is not None}
-    current = domains.get(hypervisor.word("current_vcpu"))
-    if current is None or current.vcpu is None:
+    address = hypervisor.word("current_vcpu")
+    current = domains.get(address)
+    if address == hypervisor.symbol("idle_vcpu"):
+        idle_l3 = hypervisor.physical(hypervisor.symbol("idle_l3"))
+        if registers.cr3 != idle_l3:
+            yield f"cr3 is {registers.cr3:#x}, but nobody runs: the idle tables are at {idle_l3:#x}"
+    elif current is None or current.vcpu is None:
         yield "current_vcpu is no domain's"
     elif registers.cr3 != current.vcpu.record.cr3:
         yield f"cr3 is {registers.cr3:#x}, but domain {current.id} runs with {int(current.vcpu.record.cr3):#x}"

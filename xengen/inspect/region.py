@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xengen.inspect import layout
+from xengen.inspect.images import kept_images
 from xengen.inspect.survey import FREE, HYPERVISOR, NO_RAM, OWNED, Survey
 from xengen.inspect.views import Flags, Hypervisor, Numbers
 from xengen.inspect.violation import Rule, Violation
@@ -131,6 +132,10 @@ def known_frames(survey: Survey) -> Flags:
     for domain in survey.domains:  # the heap's own frame, while its page shows a vcpu_info
         if domain.vcpu is not None and domain.vcpu.record.info_page and domain.vcpu.record.info_spare < count:
             known[domain.vcpu.record.info_spare] = True
+    for image in kept_images(hypervisor):
+        known[[mfn for mfn in image.frames if mfn < count]] = True
+    for grants in survey.grants:
+        known[[mfn for mfn in grants.hidden if mfn < count]] = True
     return known
 
 

@@ -70,7 +70,7 @@ def alias_slots(survey: Survey) -> Iterator[Violation]:
 def base_pointers(survey: Survey) -> Iterator[Violation]:
     """A vcpu's base pointer is an L3 of its domain, and what the processor gets is exactly that."""
     for domain in survey.domains:
-        if domain.vcpu is None or domain.is_dying:
+        if domain.vcpu is None or domain.is_dying or domain.is_unbuilt:
             continue
         for detail, slot in _base_pointer_faults(survey, domain):
             table = int(domain.vcpu.record.guest_table)

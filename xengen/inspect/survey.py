@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xengen.inspect import layout
+from xengen.inspect.grants import Grants, grants_of
 from xengen.inspect.views import Domain, Entries, Flags, Hypervisor, Numbers, Records
 from xengen.inspect.violation import Step
 from xengen.inspect.walk import Links, Roots, Tables, walk
@@ -27,7 +28,7 @@ NOBODY = -1
 class Holding:
     """A reference that the hypervisor keeps to a frame of a domain; `is_written`: one to the type writable, too.
 
-    `from_heap`: the frame is the hypervisor's heap's, and not among the domain's pages.
+    `from_heap`: the frame is the hypervisor's own (its heap's, or of a grant table), and not among the domain's pages.
     """
 
     mfn: int
@@ -80,6 +81,7 @@ class Survey:
     tables: Tables
     windows: tuple[Window, ...]
     holdings: tuple[Holding, ...]
+    grants: tuple[Grants, ...]
     references: Numbers
     uses: Numbers
 
@@ -111,15 +113,18 @@ def survey(hypervisor: Hypervisor) -> Survey:
     limits = np.array([domain.first_reserved for domain in domains] + [layout.HV_L2_FIRST], dtype=np.int64)
     tables = walk(hypervisor.pages, records, _roots(records, domains), limits[owners])
     windows = tuple(_windows(hypervisor, domains))
-    held = holdings(domains)
+    grants = tuple(found for domain in domains if (found := grants_of(hypervisor, domain)) is not None)
+    held = holdings(domains, grants)
     references, uses = _uses(records, domains, tables, windows, held)
     return Survey(
-        hypervisor, domains, records, ram, free, owners, kinds, tables, windows, held, references, uses
+        hypervisor, domains, records, ram, free, owners, kinds, tables, windows, held, grants, references, uses
     )  # fmt: skip
 
 
-def holdings(domains: tuple[Domain, ...]) -> tuple[Holding, ...]:
-    """The frames of domains that the hypervisor keeps a reference to: it writes into shared_info and vcpu_info."""
+def holdings(domains: tuple[Domain, ...], grants: tuple[Grants, ...]) -> tuple[Holding, ...]:
+    """The frames of domains that the hypervisor keeps a reference to: it writes into shared_info, vcpu_info and grant
+    tables, and a grant that is in use is held.
+    """
     shared = [
         Holding(domain.record.shared_info_mfn, True, f"shared_info of domain {domain.id}", from_heap=True)
         for domain in domains
@@ -130,7 +135,13 @@ def holdings(domains: tuple[Domain, ...]) -> tuple[Holding, ...]:
         for domain in domains
         if domain.vcpu is not None and domain.vcpu.record.info_page
     ]
-    return (*shared, *moved)
+    tables = [
+        Holding(mfn, True, f"a grant table of domain {one.domain.id}", from_heap=True)
+        for one in grants
+        for mfn in one.frames
+    ]
+    in_use = [Holding(handle.mfn, handle.writable, handle.name) for one in grants for handle in one.handles]
+    return (*shared, *moved, *tables, *in_use)
 
 
 def _owners(records: Records, domains: tuple[Domain, ...]) -> Numbers:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xengen.inspect import layout
+from xengen.inspect.grants import granted
 from xengen.inspect.survey import FREE, HYPERVISOR, NO_RAM, NOBODY, OWNED, Survey
 from xengen.inspect.views import Flags, Numbers
 from xengen.inspect.violation import Rule, Violation
@@ -175,7 +176,11 @@ def hypervisor_frames(survey: Survey) -> Iterator[Violation]:
 
 
 def foreign_frames(survey: Survey, permits: Permits = nothing_permitted) -> Iterator[Violation]:
-    """No domain maps another one's frame, unless it is privileged or `permits` says so."""
+    """No domain maps another one's frame, unless it is privileged, has a grant for it, or `permits` says so.
+
+    Each handle is good for one mapping, of its frame and with its right.
+    """
+    left = granted(survey)
     entries = survey.tables.entries
     owned = _at(survey.kinds, entries.child, NO_RAM) == OWNED
     owner, mapper = _at(survey.owners, entries.child, NOBODY), _at(survey.owners, entries.parent, NOBODY)
@@ -183,6 +188,9 @@ def foreign_frames(survey: Survey, permits: Permits = nothing_permitted) -> Iter
         if owner[row] != NOBODY and mapper[row] != NOBODY:
             ids = survey.domains[mapper[row]].id, survey.domains[owner[row]].id
             writable = bool(entries.value[row] & layout.PTE_RW)
+            left[ids[0], int(entries.child[row]), writable] -= 1
+            if left[ids[0], int(entries.child[row]), writable] >= 0:
+                continue
             if permits(Mapping(*ids, int(entries.child[row]), writable)):
                 continue
         detail = f"a {_access(entries, row)} mapping of a frame that is {_whose(survey, entries, row)}"

@@ -76,6 +76,11 @@ class Domain:
         return bool(self.record.flags & layout.DOMAIN_DYING)
 
     @property
+    def is_unbuilt(self) -> bool:
+        """Whether it has been created and not built yet: it has no page tables."""
+        return bool(self.record.flags & layout.DOMAIN_UNBUILT)
+
+    @property
     def gdt_frames(self) -> tuple[int, ...]:
         """The frames of its vcpu's GDT."""
         if self.vcpu is None:

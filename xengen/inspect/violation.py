@@ -37,7 +37,8 @@ class Rule(StrEnum):
     LINEAR_WRITABLE = "linear-writable"  # an L2 is never a writable L1
     WRITABLE_TABLE = "writable-table"  # no table or descriptor frame is mapped writable
     HYPERVISOR_FRAME = "hypervisor-frame"  # no frame of the hypervisor's is mapped
-    FOREIGN_FRAME = "foreign-frame"  # no other domain's frame is mapped without permission
+    FOREIGN_FRAME = "foreign-frame"  # no other domain's frame is mapped without a grant of the right, or permission
+    GRANT = "grant"  # a grant is in use as often as there are handles of it, and each is of a frame of its domain
     IO_FRAME = "io-frame"  # what is no RAM is for privileged domains, the local APIC for none
     RESERVED_SLOT = "reserved-slot"  # the hypervisor's entries of an L2 of slot 3 are as they should be
     ALIAS_SLOT = "alias-slot"  # those of the M2P alias as well
@@ -46,6 +47,9 @@ class Rule(StrEnum):
     DESCRIPTOR = "descriptor"  # no descriptor reaches into the private part, or ring 0
     DESCRIPTOR_WINDOW = "descriptor-window"  # the per-domain window shows descriptor frames of the domain only
     GATE = "gate"  # the IDT's gates lead where they should, and may be used by whom they should
+    PORT = "port"  # an event channel port is what its record says, and bound to what there is
+    CHANNEL = "channel"  # the two ends of an event channel name each other
+    TIMER = "timer"  # the heap of timers has those that are set, in order, and the alarm is not later than any
     REGION = "region"  # the hypervisor's own mappings are of its own frames
     PERMISSIONS = "permissions"  # and nothing of them is writable and executable, or open to ring 3
     REGISTERS = "registers"  # the processor's control registers agree with the current vcpu

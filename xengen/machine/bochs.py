@@ -35,7 +35,7 @@ from xengen.machine.qemu import CONFIGURATION
 from xengen.machine.spec import MIB
 from xengen.machine.startup import in_words
 from xengen.machine.tail import Tail
-from xengen.machine.transcript import Transcript, domain_ends, panic_reason, transcribe
+from xengen.machine.transcript import Transcript, domain_ends, no_domain_0, panic_reason, transcribe
 
 PROGRAM = "bochs"
 PACKAGES = ("bochs", "bochs-term", "bochsbios", "vgabios")
@@ -177,6 +177,8 @@ class Bochs:
             raise HypervisorPanic(f"the hypervisor panicked: {reason}", self.report())
         if self._halted and any(end.domain == 0 and end.died for end in domain_ends(said)):
             return Ending.DOM0_DIED
+        if self._halted and no_domain_0(said) is not None:
+            return Ending.NO_DOM0
         if self._halted:
             raise Hang("the processor was halted for ever", self.report())
         raise BochsExited(f"Bochs ended unexpectedly: {in_words(self._running.wait())}", self.report())

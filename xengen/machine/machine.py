@@ -38,6 +38,7 @@ ELF = b"\x7fELF"
 # What the hypervisor writes to port 0xf4 (qemu/pc.cfg) gives QEMU's exit status: (value << 1) | 1.
 PANIC_STATUS = 0x10 << 1 | 1
 DOM0_DIED_STATUS = 0x11 << 1 | 1
+NO_DOM0_STATUS = 0x12 << 1 | 1
 
 
 class Ending(Enum):
@@ -46,6 +47,7 @@ class Ending(Enum):
     POWEROFF = "powered off"
     REBOOT = "asked for a reboot"
     DOM0_DIED = "domain 0 died"
+    NO_DOM0 = "has no domain 0"
 
 
 class Machine:
@@ -230,6 +232,8 @@ class Machine:
         assert status is not None
         if status == DOM0_DIED_STATUS:
             return Ending.DOM0_DIED
+        if status == NO_DOM0_STATUS:
+            return Ending.NO_DOM0
         if status == PANIC_STATUS:
             reason = panic_reason(self.transcript.hypervisor) or "no reason given"
             raise HypervisorPanic(f"the hypervisor panicked: {reason}", self.report())

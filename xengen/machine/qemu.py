@@ -93,6 +93,8 @@ def command(spec: MachineSpec, emulator: Path, wiring: Wiring, names: dict[Path,
     words += ["-readconfig", str(CONFIGURATION / "pc.cfg")]
     if spec.icount:
         words += ["-readconfig", str(CONFIGURATION / "deterministic.cfg")]
+        if spec.icount_shift:
+            words += ["-icount", f"shift={spec.icount_shift}"]
     words += ["-cpu", spec.cpu, "-m", f"{spec.memory >> 20}M", "-object", wiring.memory]
     for number, console in enumerate(wiring.consoles, 1):
         words += ["-chardev", console, "-serial", f"chardev:com{number}"]

@@ -15,6 +15,7 @@ from xengen.errors import UserError
 MIB = 1 << 20
 SMALLEST_MEMORY = 8 * MIB
 LARGEST_MEMORY = 1 << 40
+LARGEST_ICOUNT_SHIFT = 10
 
 # PAE, PSE, PGE, SSE2, SEP, CX8, CMOV and the local APIC come with qemu32; every one of these is emulated by TCG.
 CPU = "qemu32,+nx,+clflush,+mtrr,+mca,+pse36"
@@ -34,7 +35,8 @@ class Module:
 class MachineSpec:
     """One machine. `memory` is in bytes, a multiple of 1 MiB.
 
-    icount: time counts instructions, so runs repeat exactly. trace_exceptions: QEMU records every exception and
+    icount: time counts instructions, so runs repeat exactly; an instruction takes 2**icount_shift ns (0 to 10): with a
+    larger one a second takes fewer of them. trace_exceptions: QEMU records every exception and
     interrupt (the tail is kept for reports; costs 8 microseconds each). gdb_port: a gdb server on 127.0.0.1.
     """
 
@@ -44,6 +46,7 @@ class MachineSpec:
     iso: Path | None = None
     memory: int = 128 * MIB
     icount: bool = False
+    icount_shift: int = 0
     trace_exceptions: bool = False
     serial_ports: int = 1
     gdb_port: int | None = None
@@ -55,6 +58,8 @@ class MachineSpec:
             raise ValueError("a machine boots a kernel or an ISO: give exactly one of the two")
         if self.modules and self.kernel is None:
             raise ValueError("modules go with a kernel; an ISO brings its own")
+        if not 0 <= self.icount_shift <= LARGEST_ICOUNT_SHIFT:
+            raise ValueError(f"an instruction takes 2**0 to 2**10 ns, not 2**{self.icount_shift}")
         if not 1 <= self.serial_ports <= 4:
             raise ValueError(f"a PC has one to four serial ports, not {self.serial_ports}")
 
@@ -72,4 +77,7 @@ class MachineSpec:
             if not path.is_file():
                 raise UserError(f"not a file: {path}")
         if self.memory % MIB or not SMALLEST_MEMORY <= self.memory <= LARGEST_MEMORY:
-            raise UserError(f"a machine has a whole number of MiB of memory, 8 or more, not {self.memory} bytes")
+            raise UserError(
+                f"a machine has a whole number of MiB of memory, {SMALLEST_MEMORY // MIB} to {LARGEST_MEMORY // MIB}, "
+                f"not {self.memory} bytes"
+            )

@@ -157,6 +157,8 @@ class DomainEnd:
 
 _DOMAIN_END = re.compile(r"^domain (\d+) (died|shut down): (.*)$", re.M)
 _PANIC = re.compile(r"^PANIC: (.*)$", re.M)
+_REFUSAL = re.compile(r"^(\S+) refused: (.*)$", re.M)
+_NO_DOMAIN_0 = re.compile(r"^there is no domain 0: ", re.M)
 # The same two facts in Xen's words (xen/common/shutdown.c, xen/drivers/char/console.c).
 _XEN_CRASH = re.compile(r"^Hardware Dom(\d+) crashed", re.M)
 _XEN_PANIC = re.compile(r"^Panic on CPU \d+:\n(.*)$", re.M)
@@ -175,3 +177,11 @@ def panic_reason(hypervisor_text: str) -> str | None:
     """Return why the hypervisor panicked, or None when it did not."""
     match = _PANIC.search(hypervisor_text) or _XEN_PANIC.search(hypervisor_text)
     return match[1] if match else None
+
+
+def no_domain_0(hypervisor_text: str) -> str | None:
+    """Return why the hypervisor says that there is no domain 0 (what it refused, and why), None when it does not."""
+    if not _NO_DOMAIN_0.search(hypervisor_text):
+        return None
+    match = _REFUSAL.search(hypervisor_text)
+    return f"{match[1]} was refused: {match[2]}" if match else "there was no boot module"

@@ -7,8 +7,10 @@
 
         .text
 
+        .set    vcpu_time, agent_shared_info + SHARED_INFO_vcpu_info + VCPU_INFO_time
+
 {% set L = labels("agent_loop") %}
-# agent_loop: waits for a request; yields to other domains meanwhile.
+# agent_loop: waits for a request; other domains have the processor meanwhile: at once, or until a nap is over.
 #
 # in:    -
 # out:   does not return
@@ -25,10 +27,24 @@
         jz      {{ L("wait") }}                 # never yield, but look whether that has changed
         decl    %ecx
         jnz     {{ L("look") }}
+        movl    agent_mailbox + AGENT_MAILBOX_nap, %ecx
+        testl   %ecx, %ecx
+        jnz     {{ L("nap") }}
         movl    $SCHEDOP_yield, %ebx
         {{ hypercall("sched_op") }}
         jmp     {{ L("wait") }}
+{{ L("nap") }}:
+        call    system_time
+        addl    %ecx, %eax
+        adcl    $0, %edx
+        movl    %eax, nap_argument + SCHED_POLL_timeout
+        movl    %edx, nap_argument + SCHED_POLL_timeout + 4
+        movl    $SCHEDOP_poll, %ebx
+        movl    $nap_argument, %ecx
+        {{ hypercall("sched_op") }}
+        jmp     {{ L("wait") }}
 {% endcall %}
+{{ space("nap_argument", "SCHED_POLL_size") }}
 
 # request_run: begins a request.
 #

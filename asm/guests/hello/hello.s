@@ -85,14 +85,18 @@
         ret
 {% endcall %}
 
-# shut_down: the end of this domain, after the others had a turn: with domain 0 the machine ends.
+# shut_down: the end of this domain, after the others had some turns: with domain 0 the machine ends.
 #
 # in:    -
 # out:   does not return
 # errs:  none
 {% call routine("shut_down") %}
+        movl    $16, %edi
+1:
         movl    $SCHEDOP_yield, %ebx
         {{ hypercall("sched_op") }}
+        decl    %edi
+        jnz     1b
         movl    $SCHEDOP_shutdown, %ebx
         movl    $shutdown_argument, %ecx
         {{ hypercall("sched_op") }}

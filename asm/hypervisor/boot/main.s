@@ -28,8 +28,11 @@
         call    m2p_init
         call    map_cache_init
         call    clock_init
+        call    images_keep
         call    domains_build
+        call    domain_0_require
         call    modules_release
+        call    images_settle
         jmp     first_domain
 {% endcall %}
 
@@ -47,6 +50,9 @@
        "$__text_end") }}
         ret
 {% endcall %}
+
+        .set    PAT_LOW, 0x00070406             # write-back, write-through, UC-, uncached: as after a reset
+        .set    PAT_HIGH, 0x00000501            # write-combining, write-protected, uncached twice: as Xen has it
 
 {% set L = labels("processor_init") %}
 # processor_init(): the features that we use, and the control registers for them.
@@ -67,6 +73,13 @@
         orl     $(CR4_OSFXSR | CR4_OSXMMEXCPT), %eax
         movl    %eax, %cr4
         fninit
+        testl   $CPUID_EDX_PAT, %edx
+        jz      {{ L("no_attributes") }}
+        movl    $MSR_PAT, %ecx
+        movl    $PAT_LOW, %eax
+        movl    $PAT_HIGH, %edx
+        wrmsr                                   # entries 0 and 3, which we use, stay what they were
+{{ L("no_attributes") }}:
         movl    $no_text, %eax
         cmpl    $0, no_execute_high
         je      {{ L("no_nx") }}

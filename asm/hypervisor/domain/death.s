@@ -2,39 +2,73 @@
 #
 # Invariants
 #   - A domain that has ended is never scheduled again; its frame is never resumed.
+#   - Domain 0 is told of every other end by VIRQ_DOM_EXC, and once more when nothing is left of the domain (release.s).
 #   - Each end is one line, `domain N shut down: REASON` or `domain N died: REASON`; registers follow a death.
-#   - Domain 0: poweroff switches the machine off, reboot resets it; a crash ends QEMU with EXIT_DOMAIN0_DIED.
+#   - A suspended domain has not ended: it keeps everything, and goes on when control resumes it. Domain 0 cannot be.
+#   - Domain 0: poweroff switches the machine off, reboot and a watchdog reset it; a crash ends QEMU with
+#     EXIT_DOMAIN0_DIED.
 
         .text
 
-{% set L = labels("domain_shutdown") %}
 # domain_shutdown(reason): the current domain's own wish.
 #
 # in:    %ecx = SHUTDOWN_*; %ebp = current vcpu
 # out:   %eax = 0
-# clob:  %edx
-# errs:  none; an unknown reason is kept as it is
+# clob:  %ecx, %edx
+# errs:  none
 {% call routine("domain_shutdown") %}
         movl    VCPU_domain(%ebp), %edx
-        orl     $DOMAIN_SHUTDOWN, DOMAIN_flags(%edx)
-        movl    %ecx, DOMAIN_shutdown_reason(%edx)
-        movl    $1, reschedule
+        jmp     domain_end
+{% endcall %}
+
+{% set L = labels("domain_end") %}
+# domain_end(domain, reason): a domain ends in order, or is suspended.
+#
+# in:    %edx = DOMAIN, %ecx = SHUTDOWN_*
+# out:   %eax = 0
+# clob:  %ecx
+# errs:  none; an unknown reason is kept as it is; one that has ended or is suspended already stays as it is
+{% call routine("domain_end") %}
+        pushl   %ebx
+        movl    %edx, %ebx
+        testl   $(DOMAIN_DYING | DOMAIN_SHUTDOWN | DOMAIN_SUSPENDED), DOMAIN_flags(%ebx)
+        jnz     {{ L("done") }}
+        testl   $DOMAIN_CODE_SET, DOMAIN_flags(%ebx)
+        jz      {{ L("reason_known") }}
+        movl    DOMAIN_shutdown_reason(%ebx), %ecx
+{{ L("reason_known") }}:
+        movl    %ecx, DOMAIN_shutdown_reason(%ebx)
         movl    $shutdown_name_other, %eax
         cmpl    $SHUTDOWN_REASONS, %ecx
         jae     {{ L("name_ok") }}
         movl    shutdown_names(,%ecx,4), %eax
 {{ L("name_ok") }}:
-{{ log("LOG_ERROR", "domain %u shut down: %s\\n", "DOMAIN_id(%edx)", "%eax") }}
-        cmpl    $0, DOMAIN_id(%edx)
-        jne     {{ L("done") }}
-        cmpl    $SHUTDOWN_reboot, %ecx
-        je      machine_reboot
-        cmpl    $SHUTDOWN_crash, %ecx
-        je      domain0_died
-        jmp     machine_power_off
+{{ log("LOG_ERROR", "domain %u shut down: %s\\n", "DOMAIN_id(%ebx)", "%eax") }}
+        cmpl    $0, DOMAIN_id(%ebx)
+        je      {{ L("machine") }}
+        cmpl    $SHUTDOWN_suspend, %ecx
+        je      {{ L("suspend") }}
+        orl     $DOMAIN_SHUTDOWN, DOMAIN_flags(%ebx)
+        call    domain_remove
+        jmp     {{ L("tell") }}
+{{ L("suspend") }}:
+        orl     $DOMAIN_SUSPENDED, DOMAIN_flags(%ebx)
+        call    domain_stop
+{{ L("tell") }}:
+        movl    $VIRQ_DOM_EXC, %eax
+        call    event_virq_global
 {{ L("done") }}:
+        popl    %ebx
         xorl    %eax, %eax
         ret
+{{ L("machine") }}:
+        cmpl    $SHUTDOWN_crash, %ecx
+        je      domain0_died
+        cmpl    $SHUTDOWN_reboot, %ecx
+        je      machine_reboot
+        cmpl    $SHUTDOWN_watchdog, %ecx
+        je      machine_reboot
+        jmp     machine_power_off
 {% endcall %}
 
 {% set L = labels("domain_crash") %}
@@ -46,9 +80,11 @@
 # errs:  none
 {% call routine("domain_crash") %}
         movl    VCPU_domain(%ebp), %edx
+        testl   $DOMAIN_SHUTDOWN, DOMAIN_flags(%edx)
+        jnz     {{ L("ended_already") }}
         orl     $(DOMAIN_SHUTDOWN | DOMAIN_CRASHED), DOMAIN_flags(%edx)
         movl    $SHUTDOWN_crash, DOMAIN_shutdown_reason(%edx)
-        movl    $1, reschedule
+        movl    %eax, DOMAIN_death(%edx)
 {{ log("LOG_ERROR", "domain %u died: %s\\n", "DOMAIN_id(%edx)", "%eax") }}
         movl    ENTRY_FRAME_vector(%esi), %eax
         cmpl    $EXCEPTION_VECTORS, %eax
@@ -65,6 +101,12 @@
 {{ log("LOG_ERROR", "last hypercall %u (%s)\\n", "%eax", "hypercall_names(,%eax,4)") }}
         cmpl    $0, DOMAIN_id(%edx)
         je      domain0_died
+        xchgl   %ebx, %edx
+        call    domain_remove
+        xchgl   %ebx, %edx
+        movl    $VIRQ_DOM_EXC, %eax
+        jmp     event_virq_global
+{{ L("ended_already") }}:
         ret
 {% endcall %}
 

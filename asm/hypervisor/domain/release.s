@@ -1,18 +1,19 @@
 # What becomes of a domain that has ended: its memory goes back, and then the domain itself.
 #
 # Invariants
-#   - A domain that has ended and is not current is dying: its base pointer, descriptor tables, pins and allocations are
-#     given up, frame by frame, in pieces of RELEASE_PIECE frames, and not more work than one stretch may be (work.s),
-#     each time somebody is scheduled.
+#   - A domain that has ended and is not current is dying: its ports, base pointer, descriptor tables, pins and
+#     allocations are given up, frame by frame, in pieces of RELEASE_PIECE frames, and not more work than one stretch
+#     may be (work.s), each time somebody is scheduled.
 #   - A table that is FRAME_DROPPING is left alone: VCPU_old_table leads to the topmost one, and from there to all.
 #   - A frame that another domain still maps stays the dying domain's until that mapping goes. Only when it owns none,
 #     and nobody maps its shared_info, do DOMAIN and VCPU go.
+#   - A domain that is to be preserved (DOMAIN_PRESERVE) or is suspended stays as it is, until domain 0 destroys it.
 #   - Domain 0 never gets here: the machine ends with it.
 
         .text
 
 {% set L = labels("domains_release") %}
-# domains_release(): a piece of work for the first domain that has ended.
+# domains_release(): a piece of work for one of the domains that have ended: for each of them in turn.
 #
 # in:    current_vcpu
 # out:   -
@@ -20,42 +21,98 @@
 # errs:  none
 {% call routine("domains_release") %}
         pushal
-        movl    domain_list, %ebx
+        movl    $domain_list - DOMAIN_next, %ebx
 {{ L("next_domain") }}:
+        movl    DOMAIN_next(%ebx), %ebx
         testl   %ebx, %ebx
-        jz      {{ L("done") }}
-        testl   $DOMAIN_SHUTDOWN, DOMAIN_flags(%ebx)
-        jz      {{ L("alive") }}
+        jz      {{ L("begin_again") }}
+        call    domain_is_to_go
+        jne     {{ L("next_domain") }}
         movl    DOMAIN_vcpu(%ebx), %ebp
         cmpl    current_vcpu, %ebp
-        jne     {{ L("found") }}
-{{ L("alive") }}:
-        movl    DOMAIN_next(%ebx), %ebx
-        jmp     {{ L("next_domain") }}
-{{ L("found") }}:
+        je      {{ L("next_domain") }}
+        movl    DOMAIN_id(%ebx), %eax
+        cmpl    release_last, %eax
+        jbe     {{ L("next_domain") }}
+        movl    %eax, release_last
+        call    domain_release_piece
+        popal
+        ret
+{{ L("begin_again") }}:
+        movl    $0, release_last
+        popal
+        ret
+{% endcall %}
+
+{% set L = labels("domain_is_to_go") %}
+# domain_is_to_go(domain): whether it has ended, and nobody wants to keep it.
+#
+# in:    %ebx = DOMAIN
+# out:   zero flag: it is to go
+# clob:  %eax
+# errs:  none
+{% call routine("domain_is_to_go") %}
+        movl    DOMAIN_flags(%ebx), %eax
+        notl    %eax
+        testl   $DOMAIN_DESTROYED, %eax
+        jz      {{ L("destroyed") }}
+        notl    %eax
+        andl    $(DOMAIN_SHUTDOWN | DOMAIN_PRESERVE | DOMAIN_SUSPENDED), %eax
+        cmpl    $DOMAIN_SHUTDOWN, %eax
+{{ L("destroyed") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("domain_release_piece") %}
+# domain_release_piece(domain): goes on with giving back what a domain has that has ended.
+#
+# in:    %ebx = DOMAIN, %ebp = its VCPU, which is not current
+# out:   %eax = RELEASE_MORE; RELEASE_THROUGH: what is left of it is not its own to give; RELEASE_GONE: nothing is left
+# clob:  %ecx, %edx, %esi
+# errs:  none
+{% call routine("domain_release_piece") %}
         movl    $WORK_PIECE, work_left
         btsl    $DOMAIN_DYING_BIT, DOMAIN_flags(%ebx)
         jc      {{ L("begun") }}
         call    domain_release_begin
 {{ L("begun") }}:
+        call    events_close_all
+        testl   %eax, %eax
+        jnz     {{ L("more") }}
         call    old_table_finish
         testl   %eax, %eax
-        jnz     {{ L("piece_done") }}
+        jnz     {{ L("more") }}
+        cmpl    $INVALID_MFN, DOMAIN_release_next(%ebx)
+        je      {{ L("through") }}
         call    domain_release_frames
-{{ L("piece_done") }}:
+{{ L("more") }}:
         movl    $WORK_UNBOUNDED, work_left
+        movl    $RELEASE_MORE, %eax
+        ret
+{{ L("through") }}:                             # it has no page tables any more, and so no mappings
+        call    grants_release
         cmpl    $0, DOMAIN_nr_pages(%ebx)
-        jne     {{ L("done") }}
+        jne     {{ L("waits") }}
         movl    DOMAIN_shared_info_mfn(%ebx), %eax
         call    frame_record
         cmpl    $1, FRAME_count(%eax)
-        jne     {{ L("done") }}
+        jne     {{ L("waits") }}
+        call    grants_idle
+        jc      {{ L("waits") }}
+        call    grants_free
+        movl    $WORK_UNBOUNDED, work_left
         call    domain_free
-{{ L("done") }}:
-        popal
+        movl    $RELEASE_GONE, %eax
+        ret
+{{ L("waits") }}:                               # for others, who have something of it mapped
+        cmpl    $0, work_left
+        jle     {{ L("more") }}
+        movl    $WORK_UNBOUNDED, work_left
+        movl    $RELEASE_THROUGH, %eax
         ret
 {% endcall %}
 
+{% set L = labels("domain_release_begin") %}
 # domain_release_begin(domain): gives up what the vcpu holds.
 #
 # in:    %ebx = DOMAIN, %ebp = its VCPU
@@ -64,23 +121,28 @@
 # errs:  none
 {% call routine("domain_release_begin") %}
         movl    $0, DOMAIN_release_next(%ebx)
+        call    job_abandon
         call    gdt_release
         call    ldt_release
         call    fpu_release
+        call    vcpu_timers_release
         call    vcpu_info_release
         movl    VCPU_guest_table(%ebp), %eax
+        cmpl    $INVALID_MFN, %eax
+        je      {{ L("never_built") }}
         movl    $INVALID_MFN, VCPU_guest_table(%ebp)
         call    frame_record
         call    type_put
         call    frame_put
+{{ L("never_built") }}:
         ret
 {% endcall %}
 
 {% set L = labels("domain_release_frames") %}
-# domain_release_frames(domain): pins and allocations of a piece of the frame table; begins again when it is through.
+# domain_release_frames(domain): pins and allocations of a piece of the frame table.
 #
 # in:    %ebx = DOMAIN
-# out:   DOMAIN_release_next
+# out:   DOMAIN_release_next; INVALID_MFN: it is through
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("domain_release_frames") %}
@@ -120,7 +182,7 @@
         movl    %edx, DOMAIN_release_next(%ebx)
         ret
 {{ L("through") }}:
-        movl    $0, DOMAIN_release_next(%ebx)
+        movl    $INVALID_MFN, DOMAIN_release_next(%ebx)
         ret
 {% endcall %}
 
@@ -132,6 +194,7 @@
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("domain_free") %}
+        decl    domains_ended
         pushl   DOMAIN_id(%ebx)
         cmpl    %ebx, console_owner
         jne     {{ L("not_the_writer") }}
@@ -165,5 +228,11 @@
         call    heap_free
         popl    %edx
 {{ log("LOG_INFO", "domain %u is gone\\n", "%edx") }}
-        ret
+        movl    $VIRQ_DOM_EXC, %eax
+        jmp     event_virq_global
+{% endcall %}
+
+        .data
+{% call object("release_last") %}
+        .long   0
 {% endcall %}

@@ -4,6 +4,7 @@
 #   - VCPU_runstate's times add up to what has passed since the vcpu first had a state, but for the present one's.
 #   - The guest's own area is written while its address space is in place: when its vcpu gives the processor away, and
 #     when it has it back. An area that cannot be written is passed over: that is the guest's business.
+#   - Whoever changes the state has the timers that count while the vcpu runs suspended or resumed (time/vcpu_timers.s).
 
         .text
 
@@ -27,11 +28,17 @@
         movl    VCPU_runstate_state(%ebp), %ebx
         addl    %eax, VCPU_runstate_time(%ebp,%ebx,8)
         adcl    %edx, VCPU_runstate_time + 4(%ebp,%ebx,8)
+        cmpl    $RUNSTATE_running, %ebx
+        jne     {{ L("did_not_run") }}
+        call    vcpu_timers_suspend
+{{ L("did_not_run") }}:
 {{ L("first") }}:
         popl    VCPU_runstate_state_entry_time(%ebp)
         popl    VCPU_runstate_state_entry_time_high(%ebp)
         popl    VCPU_runstate_state(%ebp)
         popl    %ebx
+        cmpl    $RUNSTATE_running, VCPU_runstate_state(%ebp)
+        je      vcpu_timers_resume
         ret
 {% endcall %}
 
@@ -69,14 +76,13 @@
         ret
 {% endcall %}
 
-# runstate_leave(vcpu): the vcpu gives the processor away, and waits for its next turn.
+# runstate_leave(vcpu, state): the vcpu gives the processor away.
 #
-# in:    %ebp = VCPU, whose address space is in place
+# in:    %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*
 # out:   -
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("runstate_leave") %}
-        movl    $RUNSTATE_runnable, %ecx
         call    runstate_change
         jmp     runstate_publish
 {% endcall %}

@@ -19,9 +19,11 @@
         testl   %ecx, %ecx
         jnz     {{ L("refused") }}
         movl    $-ENOSYS, %eax
-        cmpl    $VCPUOP_send_nmi, %ebx
-        ja      {{ L("refused") }}
         movl    %edx, %esi
+        cmpl    $VCPUOP_set_virtual_alarm, %ebx
+        je      vcpuop_set_virtual_alarm
+        cmpl    $VCPUOP_register_vcpu_time_memory_area, %ebx
+        ja      {{ L("refused") }}
         jmp     *vcpu_operations(,%ebx,4)
 {{ L("refused") }}:
         ret
@@ -82,49 +84,6 @@
         ret
 {% endcall %}
 
-{% set L = labels("vcpuop_set_periodic_timer") %}
-# vcpuop_set_periodic_timer(argument): the period of the vcpu's timer.
-#
-# in:    %esi = address of a VCPU_SET_PERIODIC_TIMER; %ebp = current vcpu
-# out:   %eax = 0 or an error
-# clob:  %ecx, %edi
-# errs:  -EFAULT, -EINVAL: less than a millisecond
-{% call routine("vcpuop_set_periodic_timer") %}
-        movl    $vcpu_argument, %edi
-        movl    $VCPU_SET_PERIODIC_TIMER_size, %ecx
-        call    copy_from_guest
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    vcpu_argument + VCPU_SET_PERIODIC_TIMER_period_ns, %eax
-        movl    vcpu_argument + VCPU_SET_PERIODIC_TIMER_period_ns_high, %ecx
-        testl   %ecx, %ecx
-        jnz     {{ L("long_enough") }}
-        cmpl    $SHORTEST_PERIOD, %eax
-        jb      {{ L("too_short") }}
-{{ L("long_enough") }}:
-        movl    %eax, VCPU_periodic(%ebp)
-        movl    %ecx, VCPU_periodic_high(%ebp)
-        xorl    %eax, %eax
-{{ L("done") }}:
-        ret
-{{ L("too_short") }}:
-        movl    $-EINVAL, %eax
-        ret
-{% endcall %}
-
-# vcpuop_stop_periodic_timer(): no periodic timer.
-#
-# in:    %ebp = current vcpu
-# out:   %eax = 0
-# clob:  none
-# errs:  none
-{% call routine("vcpuop_stop_periodic_timer") %}
-        xorl    %eax, %eax
-        movl    %eax, VCPU_periodic(%ebp)
-        movl    %eax, VCPU_periodic_high(%ebp)
-        ret
-{% endcall %}
-
 {% set L = labels("vcpuop_send_nmi") %}
 # vcpuop_send_nmi(argument): a non-maskable interrupt for the vcpu itself.
 #
@@ -144,7 +103,8 @@
 
         .section .rodata
 {% set operations = ["initialise", "up", "down", "is_up", "get_runstate", "register_runstate", "set_periodic_timer",
-                     "stop_periodic_timer", "unknown", "unknown", "register_info", "send_nmi"] %}
+                     "stop_periodic_timer", "set_singleshot_timer", "stop_singleshot_timer", "register_info",
+                     "send_nmi", "unknown", "register_time_area"] %}
 {% call object("vcpu_operations") %}
 {% for operation in operations %}
         .long   vcpuop_{{ operation }}

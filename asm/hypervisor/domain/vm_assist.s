@@ -2,6 +2,8 @@
 #
 # Invariants
 #   - DOMAIN_vm_assist has one bit for each type; only types that are known here are ever set.
+#   - runstate_update_flag is taken without any doing: a vcpu's run state is written while it does not run, and a domain
+#     has no other that could find it half written.
 
         .text
 
@@ -14,8 +16,10 @@
 # errs:  -EINVAL (type), -ENOSYS (cmd)
 {% call routine("do_vm_assist") %}
         movl    $-EINVAL, %eax
-        cmpl    $VMASST_TYPE_pae_extended_cr3, %ecx
+        cmpl    $VMASST_TYPE_runstate_update_flag, %ecx
         ja      {{ L("done") }}
+        cmpl    $VMASST_TYPE_architectural_iopl, %ecx
+        je      {{ L("done") }}
         movl    VCPU_domain(%ebp), %edx
         cmpl    $VMASST_CMD_enable, %ebx
         je      {{ L("enable") }}

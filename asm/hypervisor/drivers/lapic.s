@@ -1,8 +1,11 @@
-# The local APIC: whether there is one, and where.
+# The local APIC: whether there is one, and where; its timer, which is the hypervisor's alarm.
 #
 # Invariants
 #   - When lapic_present is 1, the registers are mapped uncached at FIXMAP_APIC in every address space, and the APIC is
-#     enabled in its base register. Nobody has enabled it in its spurious-vector register yet: it delivers nothing.
+#     enabled in its base register.
+#   - What it delivers is its timer (TIMER_VECTOR, one-shot), spurious interrupts (SPURIOUS_VECTOR), and what firmware
+#     has put on LINT1: NMIs. Everything else is masked, LINT0 with the 8259s, too.
+#   - lapic_rate is how far its timer counts in a nanosecond, in units of 2^-24: measured against the TSC.
 
         .section .init, "ax"
 
@@ -52,7 +55,130 @@
         ret
 {% endcall %}
 
+        .set    LAPIC_SAMPLE_TICKS, 16384       # of the TSC: a look at both clocks takes less, if nothing comes between
+        .set    LAPIC_SAMPLES, 64
+        .set    LAPIC_RATE_SHIFT, 24
+
+{% set L = labels("lapic_init") %}
+# lapic_init(): enables the APIC, and has its timer count.
+#
+# in:    lapic_present
+# out:   lapic_first, if there is an APIC
+# clob:  none
+# errs:  none
+{% call routine("lapic_init") %}
+        cmpl    $0, lapic_present
+        je      {{ L("none") }}
+        pushl   %eax
+        pushl   %edx
+{% for register, value in [
+        ("APIC_SPURIOUS", "(APIC_ENABLE | SPURIOUS_VECTOR)"),
+        ("APIC_TPR", "0"),
+        ("APIC_LVT_LINT0", "APIC_LVT_MASKED"),
+        ("APIC_LVT_PERFORMANCE", "APIC_LVT_MASKED"),
+        ("APIC_LVT_ERROR", "APIC_LVT_MASKED"),
+        ("APIC_LVT_TIMER", "TIMER_VECTOR"),
+        ("APIC_DIVIDE", "APIC_DIVIDE_BY_1"),
+        ("APIC_INITIAL_COUNT", "-1"),
+] %}
+        movl    ${{ value }}, FIXMAP_APIC + {{ register }}
+{% endfor %}
+        call    lapic_sample
+        movl    %eax, lapic_first_tsc
+        movl    %edx, lapic_first_count
+        popl    %edx
+        popl    %eax
+{{ L("none") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("lapic_calibrate") %}
+# lapic_calibrate(): how fast the timer counts, from how far it has counted since lapic_init.
+#
+# in:    tsc_scale; less than the timer's 2^32 ticks after lapic_init, and as many of the TSC
+# out:   lapic_rate
+# clob:  none
+# errs:  a timer that does not count: panic
+{% call routine("lapic_calibrate") %}
+        cmpl    $0, lapic_present
+        je      {{ L("none") }}
+        pushal
+        call    lapic_sample
+        movl    $0, FIXMAP_APIC + APIC_INITIAL_COUNT
+        movl    lapic_first_count, %esi
+        subl    %edx, %esi
+        jz      {{ L("stands_still") }}
+        subl    lapic_first_tsc, %eax
+        xorl    %edx, %edx
+        call    ticks_to_ns
+        movl    %eax, %ebx
+        movl    %esi, %edx
+        movl    %esi, %eax
+        shrl    $(32 - LAPIC_RATE_SHIFT), %edx
+        shll    $LAPIC_RATE_SHIFT, %eax
+        cmpl    %ebx, %edx
+        jae     {{ L("stands_still") }}
+        divl    %ebx
+        movl    %eax, lapic_rate
+{{ log("LOG_INFO", "local APIC: its timer counts %u times in 2^24 ns\\n", "%eax") }}
+        popal
+{{ L("none") }}:
+        ret
+{{ L("stands_still") }}:
+{{ panic("the timer of the local APIC does not count") }}
+{% endcall %}
+
+{% set L = labels("lapic_sample") %}
+# lapic_sample(): where the TSC and the timer are at a moment.
+#
+# in:    lapic_present
+# out:   %eax = TSC, its low half; %edx = count of the timer, which counts down
+# clob:  none
+# errs:  none; the last of LAPIC_SAMPLES tries counts, however long it took
+{% call routine("lapic_sample") %}
+        pushl   %ebx
+        pushl   %ecx
+        pushl   %esi
+        movl    $LAPIC_SAMPLES, %ecx
+{{ L("again") }}:
+        rdtsc
+        movl    %eax, %ebx
+        movl    FIXMAP_APIC + APIC_CURRENT_COUNT, %esi
+        rdtsc
+        subl    %ebx, %eax
+        cmpl    $LAPIC_SAMPLE_TICKS, %eax
+        jb      {{ L("undisturbed") }}
+        decl    %ecx
+        jnz     {{ L("again") }}
+{{ L("undisturbed") }}:
+        movl    %ebx, %eax
+        movl    %esi, %edx
+        popl    %esi
+        popl    %ecx
+        popl    %ebx
+        ret
+{% endcall %}
+
+        .text
+
+# lapic_alarm_set(span): an interrupt after a time, in place of the one that was set before.
+#
+# in:    %eax = ns, 2^31 at the most
+# out:   -
+# clob:  %eax, %edx
+# errs:  none
+{% call routine("lapic_alarm_set") %}
+        mull    lapic_rate
+        shrdl   $LAPIC_RATE_SHIFT, %edx, %eax
+        incl    %eax                            # never early; and 0 would be never
+        movl    %eax, FIXMAP_APIC + APIC_INITIAL_COUNT
+        ret
+{% endcall %}
+
         .data
 {% call object("lapic_present") %}
         .long   0
 {% endcall %}
+{{ space("lapic_rate", 4) }}
+{{ space("lapic_first_tsc", 4) }}
+{{ space("lapic_first_count", 4) }}

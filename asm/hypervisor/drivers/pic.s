@@ -1,14 +1,15 @@
 # The two 8259 interrupt controllers of a PC, which stay silent for good: interrupts come by the local APIC.
 #
 # Invariants
-#   - All their inputs are masked. A spurious interrupt, which no mask stops, arrives at vector PIC_VECTOR + 7 or + 15,
-#     not at an exception's vector, where the firmware's settings would put it.
+#   - All their inputs are masked; but for input 0, the 8254, on a machine without an APIC in reach. A spurious
+#     interrupt, which no mask stops, arrives at vector PIC_VECTOR + 7 or + 15, not at an exception's vector, where the
+#     firmware's settings would put it.
 
         .section .init, "ax"
 
-        .set    PIC_VECTOR, 0x20                # inputs 0 to 7 of the master, then those of the slave
         .set    PIC_SLAVE_INPUT, 2              # where the slave is at the master
         .set    PIC_MASK_ALL, 0xff
+        .set    PIC_ALL_BUT_TIMER, 0xfe
 
 # pic_mask(): gives both controllers vectors of their own and masks all their inputs.
 #
@@ -35,5 +36,17 @@
         outb    %al, ${{ port }}
 {% endfor %}
         popl    %eax
+        ret
+{% endcall %}
+
+# pic_open_timer(): lets the interrupts of the 8254 through.
+#
+# in:    -
+# out:   -
+# clob:  %eax
+# errs:  none
+{% call routine("pic_open_timer") %}
+        movb    $PIC_ALL_BUT_TIMER, %al
+        outb    %al, $PIC_MASTER_DATA
         ret
 {% endcall %}

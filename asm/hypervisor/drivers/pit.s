@@ -1,4 +1,4 @@
-# The 8254 timer, used once: to find out how fast the TSC counts.
+# The 8254 timer: it tells how fast the TSC counts, and is the alarm of a machine without a local APIC.
 #
 # Channel 2 counts down PIT_SPAN ticks (10 ms) while the TSC runs. Its output, readable in PIT_GATE, rises at the end.
 #
@@ -164,6 +164,56 @@
         movl    %eax, tsc_scale + TIME_SCALE_mul
         movl    %ecx, tsc_scale + TIME_SCALE_shift
         popal
+        ret
+{% endcall %}
+
+{% set L = labels("pit_alarm_init") %}
+# pit_alarm_init(): makes the 8254 the alarm, if there is no local APIC.
+#
+# in:    lapic_present
+# out:   alarm_hardware
+# clob:  none
+# errs:  none
+{% call routine("pit_alarm_init") %}
+        cmpl    $0, lapic_present
+        jne     {{ L("not_needed") }}
+        pushl   %eax
+        movl    $pit_alarm_set, alarm_hardware
+        call    pic_open_timer
+{{ log("LOG_INFO", "8254: timers run by it\\n") }}
+        popl    %eax
+{{ L("not_needed") }}:
+        ret
+{% endcall %}
+
+        .text
+
+        .set    PIT_0_ONE_SHOT, 0x30            # command: channel 0, low byte then high byte, mode 0, binary
+        .set    PIT_RATE, 5124678               # ticks in a nanosecond, in units of 2^-32
+        .set    PIT_LONGEST, 0xffff             # ticks: 55 ms
+
+{% set L = labels("pit_alarm_set") %}
+# pit_alarm_set(span): an interrupt after a time, in place of the one that was set before; at the latest after 55 ms.
+#
+# in:    %eax = ns
+# out:   -
+# clob:  %eax, %edx
+# errs:  none
+# why:   the tick under way when it begins does not count, hence one more
+{% call routine("pit_alarm_set") %}
+        movl    $PIT_RATE, %edx
+        mull    %edx
+        incl    %edx
+        cmpl    $PIT_LONGEST, %edx
+        jbe     {{ L("in_range") }}
+        movl    $PIT_LONGEST, %edx
+{{ L("in_range") }}:
+        movb    $PIT_0_ONE_SHOT, %al
+        outb    %al, $PIT_COMMAND
+        movb    %dl, %al
+        outb    %al, $PIT_CHANNEL_0
+        movb    %dh, %al
+        outb    %al, $PIT_CHANNEL_0
         ret
 {% endcall %}
 

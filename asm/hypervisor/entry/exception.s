@@ -1,7 +1,8 @@
 # Exceptions: the 256 vectors, and where each goes.
 #
 # Invariants
-#   - Every vector leads to an ENTRY_FRAME with its number and an error code (0 where the processor pushes none).
+#   - Every vector leads to an ENTRY_FRAME with its number and an error code (0 where the processor pushes none). Those
+#     from EXCEPTION_VECTORS up are interrupts (interrupt.s): no `int` of a guest's gets there, the gates have DPL 0.
 #   - From ring 0 only an instruction with an entry in the exception table may fault; everything else is a panic, but
 #     for NMI and debug exceptions, which a guest may cause to be raised there (debug_registers.s).
 #   - From a guest an exception becomes a frame on the guest's own stack, or the guest's death; never ours.
@@ -37,8 +38,7 @@ exception_stub_{{ vector }}:
         jmp     {{ "exception_" ~ special[vector] if vector in special
                    else "deliver_code" if vector in with_code else "deliver_plain" }}
 {% else %}
-        movl    $interrupt_unexpected, %edi
-        jmp     exception_slow
+        jmp     interrupt_entry
 {% endif %}
 {% endfor %}
 {% endcall %}
@@ -48,7 +48,7 @@ exception_stub_{{ vector }}:
 # in:    %esp = ENTRY_FRAME from a guest; %edi = the routine; it gets %esi = ENTRY_FRAME, %ebp = current vcpu
 # out:   does not return
 # errs:  none
-# calls: handle_*, interrupt_unexpected
+# calls: handle_*
 {% call routine("exception_slow") %}
         cld
         movl    $HV_DS, %eax
@@ -156,17 +156,6 @@ exception_stub_{{ vector }}:
 {{ L("found") }}:
         movl    FIXUP_target(%edx), %eax
         popl    %edx
-        ret
-{% endcall %}
-
-# interrupt_unexpected(frame): a vector that no device of ours has.
-#
-# in:    %esi = ENTRY_FRAME, %ebp = current vcpu
-# out:   -
-# clob:  none
-# errs:  none
-{% call routine("interrupt_unexpected") %}
-{{ log("LOG_DEBUG", "unexpected interrupt %u\\n", "ENTRY_FRAME_vector(%esi)") }}
         ret
 {% endcall %}
 

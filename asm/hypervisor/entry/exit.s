@@ -46,17 +46,18 @@
         {{ user("iret", fail="exit_bad_iret") }}
 
 {{ L("work") }}:
-        movl    %esp, %esi
         testl   $WORK_SCHEDULE, reschedule
         jz      {{ L("no_switch") }}
         call    schedule                        # another vcpu's frame may be on the stack now
         movl    current_vcpu, %ebp
 {{ L("no_switch") }}:
-        movl    $0, reschedule
+        andl    $~WORK_NMI, reschedule          # what was asked for meanwhile is looked at again
+        movl    %esp, %esi
         call    nmi_deliver
         jmp     exit_to_guest
 
 {{ L("event") }}:
+        incl    VCPU_upcalls(%ebp)
         movl    %esp, %esi
         movl    VCPU_event_cs(%ebp), %ebx
         movl    VCPU_event_eip(%ebp), %ecx

@@ -28,6 +28,7 @@
         cmpl    $NR_HYPERCALLS, %eax
         jae     {{ L("bad_number") }}
         movl    %eax, VCPU_last_hypercall(%ebp)
+        incl    VCPU_hypercalls(%ebp,%eax,4)
         call    *%ss:hypercall_table(,%eax,4)
         jc      {{ L("long_way") }}
 {{ L("done") }}:
@@ -55,7 +56,7 @@
         pushal
         movl    ENTRY_FRAME_error_code(%esp), %eax
         movl    %eax, ENTRY_FRAME_ebp(%esp)
-        jmp     exit_with_own_segments
+        jmp     deliver_event
 {% endcall %}
 
 {% set L = labels("full_hypercall") %}

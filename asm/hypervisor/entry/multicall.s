@@ -4,6 +4,7 @@
 #   - Handlers are called as from full_hypercall: arguments in registers, %ebp = current vcpu. They never take arguments
 #     from guest_frame, which describes the multicall itself.
 #   - Each entry's result is stored before the next entry is read; an entry that fails does not stop the list.
+#   - An entry must be readable to its last word, although no call has six arguments.
 #   - The list ends early at an iret, whose frame replaces the multicall's; and when its domain must give the processor
 #     away, or a stretch of work is done (work.s): then the guest makes the call again, for the rest. An entry that is
 #     itself to be continued gets its new arguments in the list.
@@ -33,6 +34,7 @@
         movl    (%esp), %eax
         cmpl    $HV_PRIVATE_START - MULTICALL_ENTRY_size, %eax
         ja      {{ L("bad_list") }}
+        {{ user("testl %eax, MULTICALL_ENTRY_args + 20(%eax)", fail=L("bad_list")) }}
         {{ user("movl MULTICALL_ENTRY_args + 0(%eax), %ebx", fail=L("bad_list")) }}
         {{ user("movl MULTICALL_ENTRY_args + 4(%eax), %ecx", fail=L("bad_list")) }}
         {{ user("movl MULTICALL_ENTRY_args + 8(%eax), %edx", fail=L("bad_list")) }}
@@ -42,6 +44,7 @@
         cmpl    $NR_HYPERCALLS, %eax
         jae     {{ L("bad_number") }}
         movl    %eax, VCPU_last_hypercall(%ebp)
+        incl    VCPU_hypercalls(%ebp,%eax,4)
         call    *multicall_table(,%eax,4)
         cmpl    $HYPERCALL_iret, VCPU_last_hypercall(%ebp)
         je      {{ L("returned") }}

@@ -30,6 +30,7 @@
         pushl   %ecx                            # entries that remain
         pushl   %ebx                            # the next one
 {{ L("next_entry") }}:
+        {{ user("testl %eax, %ss:MULTICALL_ENTRY_args + 20(%ebx)", fail=L("rest")) }}
         {{ user("movl %ss:MULTICALL_ENTRY_op(%ebx), %eax", fail=L("rest")) }}
         cmpl    $NR_HYPERCALLS, %eax
         jae     {{ L("rest") }}

@@ -28,7 +28,7 @@
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -ESRCH, -EPERM, and as do_update_va_mapping
 {% call routine("do_update_va_mapping_otherdomain") %}
-        movl    %edi, %eax
+        movzwl  %di, %eax                       # a domain's number has 16 bits
         pushl   %edx
         call    domain_foreign
         movl    %edx, %edi

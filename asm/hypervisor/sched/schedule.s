@@ -1,115 +1,95 @@
-# Who runs: domains take turns when they yield, block or die.
+# Who runs: the choice, made on the way out to a guest (exit.s) and never deeper.
 #
 # Invariants
-#   - `reschedule` is set by whoever wants another choice; the choice is made on the way out (exit.s), never deeper, so
-#     the stack holds one ENTRY_FRAME and nothing else when frames are exchanged.
-#   - A vcpu that does not run has its whole state in its VCPU: frame, %fs, %gs, debug registers. One that runs has it
-#     in the frame on the stack and in the processor. Floating point is exchanged later, when it is used (fpu.s).
-#   - domain_list has the domains in the order of their ids. Domain 0 is always there and can always run: when it
-#     ends, the machine ends.
+#   - `reschedule` is set by whoever wants another choice: WORK_SCHEDULE, with WORK_YIELD when the vcpu that runs gives
+#     its turn away. When the choice is made the stack holds one ENTRY_FRAME, which may be exchanged for another.
+#   - The one that runs is the runnable one with the least effective virtual time, but that it may exceed the next one
+#     by the context switch allowance (slice.s), and that a yield passes its turn on to somebody else if there is one.
+#   - domain_list has the domains in the order of their ids. When domain 0 ends, the machine ends.
 
         .text
 
 {% set L = labels("schedule") %}
-# schedule(frame): gives the processor to the next domain that can run.
+# schedule(): gives the processor to whom it is due.
 #
-# in:    %esi = ENTRY_FRAME of current_vcpu on the stack
-# out:   the same place holds the frame of the new current_vcpu; reschedule = 0
-# clob:  %eax, %ebx, %ecx, %edx, %edi, %ebp, %fs, %gs
-# errs:  nobody can run: panic
+# in:    the frame of running_vcpu on the stack
+# out:   the same place holds the frame of the new running_vcpu
+# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp, %fs, %gs
+# errs:  none; while nobody can run it does not return
 {% call routine("schedule") %}
+        movl    reschedule, %ebx
         movl    $0, reschedule
-        movl    current_vcpu, %ebp
-        movl    VCPU_domain(%ebp), %ebx
-        movl    %ebx, %edx
-{{ L("next_domain") }}:
-        movl    DOMAIN_next(%ebx), %ebx
-        testl   %ebx, %ebx
-        jnz     {{ L("have_domain") }}
-        movl    domain_list, %ebx
-{{ L("have_domain") }}:
-        testl   $(DOMAIN_DYING | DOMAIN_SHUTDOWN), DOMAIN_flags(%ebx)
-        jz      {{ L("found") }}
-        cmpl    %edx, %ebx
-        jne     {{ L("next_domain") }}
-{{ panic("no domain can run") }}
-{{ L("found") }}:
-        cmpl    %edx, %ebx
-        je      {{ L("same") }}
+        movl    running_vcpu, %ebp
+        call    clock_now
+        movl    %eax, turn_now
+        movl    %edx, turn_now + 4
+        call    sched_charge
+        call    vcpu_may_run
+        testl   %eax, %eax
+        jnz     {{ L("leaves") }}
+        call    queue_first
+        testl   %edi, %edi
+        jz      {{ L("goes_on") }}
+        testl   $WORK_YIELD, %ebx
+        jnz     {{ L("yields") }}
+        movl    VCPU_sched_evt(%ebp), %eax
+        cmpl    VCPU_sched_evt(%edi), %eax
+        movl    VCPU_sched_evt_high(%ebp), %eax
+        sbbl    VCPU_sched_evt_high(%edi), %eax
+        jge     {{ L("waits") }}
+{{ L("goes_on") }}:
+        movl    turn_now, %eax
+        movl    turn_now + 4, %edx
+        call    slice_begin
+        jmp     schedule_release
+{{ L("yields") }}:
+        call    sched_yields
+{{ L("waits") }}:
+        movl    $RUNSTATE_runnable, %ecx
+        call    turn_end
         call    vcpu_save
-        movl    DOMAIN_vcpu(%ebx), %ebp
+        call    queue_swap
         call    vcpu_load
-{{ L("same") }}:
-        call    domains_release
-        ret
+        call    turn_begin
+        jmp     schedule_release
+{{ L("leaves") }}:
+        movl    $RUNSTATE_blocked, %ecx
+        cmpl    $SLEEP_NONE, VCPU_sched_sleeps(%ebp)
+        jne     {{ L("sleeps") }}
+        movl    $RUNSTATE_offline, %ecx
+{{ L("sleeps") }}:
+        call    turn_end
+        call    svt_update
+        call    queue_first
+        testl   %edi, %edi
+        jnz     {{ L("next") }}
+        call    idle
+{{ L("next") }}:
+        movl    current_vcpu, %ebp
+        cmpl    %edi, %ebp
+        je      {{ L("still_there") }}
+        cmpl    $idle_vcpu, %ebp
+        je      {{ L("nobody_there") }}
+        call    vcpu_save
+{{ L("nobody_there") }}:
+        movl    %edi, %ebp
+        call    vcpu_load
+{{ L("still_there") }}:
+        call    queue_take
+        call    turn_begin
+        jmp     schedule_release
 {% endcall %}
 
-# vcpu_save(vcpu, frame): puts the state of the vcpu that ran into its VCPU.
+{% set L = labels("schedule_release") %}
+# schedule_release(): a piece of work for domains that have ended.
 #
-# in:    %ebp = vcpu, %esi = ENTRY_FRAME
+# in:    -
 # out:   -
 # clob:  none
 # errs:  none
-{% call routine("vcpu_save") %}
-        pushl   %eax
-        pushl   %ecx
-        pushl   %edx
-        pushl   %esi
-        pushl   %edi
-        leal    VCPU_frame(%ebp), %edi
-        movl    $(ENTRY_FRAME_size / 4), %ecx
-        rep movsl
-        movw    %fs, VCPU_fs(%ebp)
-        movw    %gs, VCPU_gs(%ebp)
-        call    direct_gates_remove
-        call    runstate_leave
-        popl    %edi
-        popl    %esi
-        popl    %edx
-        popl    %ecx
-        popl    %eax
-        ret
-{% endcall %}
-
-{% set L = labels("vcpu_load") %}
-# vcpu_load(vcpu, frame): makes a vcpu the current one.
-#
-# in:    %ebp = vcpu, %esi = where its ENTRY_FRAME goes
-# out:   current_vcpu; the vcpu's address space, stack for ring 3, %fs, %gs, direct gates, time
-# clob:  %eax, %ecx, %edx, %fs, %gs
-# errs:  selectors that cannot be loaded become null
-{% call routine("vcpu_load") %}
-        pushl   %esi
-        pushl   %edi
-        movl    %ebp, current_vcpu
-        movl    VCPU_cr3(%ebp), %eax
-        movl    %eax, %cr3
-        incl    tlb_epoch
-        movl    VCPU_kernel_sp(%ebp), %ecx
-        movl    %ecx, tss + TSS_esp1
-        call    outer_frame_set
-        movl    VCPU_kernel_ss(%ebp), %eax
-        movl    %eax, tss + TSS_ss1
-        movl    %esi, %edi
-        leal    VCPU_frame(%ebp), %esi
-        movl    $(ENTRY_FRAME_size / 4), %ecx
-        rep movsl
-        call    ldt_load                        # first, for %fs and %gs may have selectors of it
-        xorl    %eax, %eax
-        movl    %eax, %fs
-        movl    %eax, %gs
-        {{ user("movw VCPU_fs(%ebp), %fs", fail=L("null_fs")) }}
-{{ L("null_fs") }}:
-        {{ user("movw VCPU_gs(%ebp), %gs", fail=L("null_gs")) }}
-{{ L("null_gs") }}:
-        call    fpu_load
-        call    control_load
-        call    debug_load
-        call    direct_gates_install
-        call    runstate_enter
-        call    clock_publish
-        popl    %edi
-        popl    %esi
+{% call routine("schedule_release") %}
+        cmpl    $0, domains_ended
+        jne     domains_release
         ret
 {% endcall %}
 
@@ -139,18 +119,16 @@
 {{ L("init_gone") }}:
 {{ log("LOG_INFO", "entering domain 0\\n") }}
         movl    $hypervisor_stack_top - ENTRY_FRAME_size, %esp
-        movl    %esp, %esi
+        call    idle_init
         movl    DOMAIN_vcpu(%ebx), %ebp
         call    vcpu_load
+        call    queue_take
+        call    clock_now
+        movl    %eax, turn_now
+        movl    %edx, turn_now + 4
+        call    turn_begin
         jmp     exit_to_guest
 {{ L("no_domain_0") }}:
 {{ log("LOG_ERROR", "there is no domain 0: give a guest kernel as the first boot module\\n") }}
 {{ panic("no domain 0") }}
 {% endcall %}
-
-        .data
-{% for name in ["current_vcpu", "domain_list", "reschedule"] %}
-{% call object(name) %}
-        .long   0
-{% endcall %}
-{% endfor %}

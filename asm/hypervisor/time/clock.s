@@ -19,14 +19,20 @@
 {% call routine("clock_init") %}
         pushl   %eax
         pushl   %edx
+        call    lapic_init
         call    tsc_calibrate
+        call    lapic_calibrate
+        call    pit_alarm_init
         call    rtc_read
-        movl    %eax, wall_clock
+        movl    %eax, wall_clock + WALL_CLOCK_sec
         rdtsc
         movl    %eax, tsc_boot
         movl    %edx, tsc_boot + 4
 {{ log("LOG_INFO", "system time 0 is %u seconds after 1970; scale: shift %d, mul %p\\n", "wall_clock",
        "tsc_scale + TIME_SCALE_shift", "tsc_scale + TIME_SCALE_mul") }}
+        pushl   %edi
+        call    clock_renew_later
+        popl    %edi
         popl    %edx
         popl    %eax
         ret
@@ -45,7 +51,6 @@
         jmp     clock_at
 {% endcall %}
 
-{% set L = labels("clock_at") %}
 # clock_at(tsc): system time at a moment that the TSC tells.
 #
 # in:    %edx:%eax = TSC, not before tsc_boot
@@ -53,10 +58,21 @@
 # clob:  none
 # errs:  none
 {% call routine("clock_at") %}
-        pushl   %ebx
-        pushl   %ecx
         subl    tsc_boot, %eax
         sbbl    tsc_boot + 4, %edx
+        jmp     ticks_to_ns
+{% endcall %}
+
+{% set L = labels("ticks_to_ns") %}
+# ticks_to_ns(ticks): how long the TSC takes for them.
+#
+# in:    %edx:%eax = ticks
+# out:   %edx:%eax = ns
+# clob:  none
+# errs:  none
+{% call routine("ticks_to_ns") %}
+        pushl   %ebx
+        pushl   %ecx
         movl    tsc_scale + TIME_SCALE_shift, %ecx
         testl   %ecx, %ecx
         js      {{ L("shift_right") }}
@@ -80,10 +96,11 @@
         ret
 {% endcall %}
 
+{% set L = labels("clock_publish") %}
 # clock_publish(vcpu): tells a vcpu the time now, and how to compute it from the TSC from now on.
 #
-# in:    %ebp = vcpu
-# out:   the VCPU_TIME_INFO in its vcpu_info
+# in:    %ebp = vcpu, whose address space is in place if it has a VCPU_time_area
+# out:   the VCPU_TIME_INFO in its vcpu_info, and in that area
 # clob:  none
 # errs:  none
 {% call routine("clock_publish") %}
@@ -108,10 +125,91 @@
         movb    %al, VCPU_TIME_INFO_tsc_shift(%ecx)
         movb    $XEN_PVCLOCK_TSC_STABLE_BIT, VCPU_TIME_INFO_flags(%ecx)
         incl    VCPU_TIME_INFO_version(%ecx)
+        cmpl    $0, VCPU_time_area(%ebp)
+        jne     {{ L("copy") }}
+{{ L("done") }}:
         popl    %edx
         popl    %ecx
         popl    %eax
         ret
+{{ L("copy") }}:
+        movl    VCPU_time_area(%ebp), %eax
+        call    time_area_write
+        jmp     {{ L("done") }}
+{% endcall %}
+
+# time_area_write(vcpu, area): copies the vcpu's VCPU_TIME_INFO to memory of the guest.
+#
+# in:    %ebp = vcpu, whose address space is in place; %eax = guest address
+# out:   %eax = 0 or -EFAULT
+# clob:  %ecx
+# errs:  -EFAULT
+{% call routine("time_area_write") %}
+        pushl   %esi
+        pushl   %edi
+        movl    %eax, %edi
+        movl    VCPU_info(%ebp), %esi
+        addl    $VCPU_INFO_time, %esi
+        movl    $VCPU_TIME_INFO_size, %ecx
+        call    copy_to_guest
+        popl    %edi
+        popl    %esi
+        ret
+{% endcall %}
+
+{% set L = labels("vcpuop_register_time_area") %}
+# vcpuop_register_time_area(argument): where the guest wants a copy of its time record kept; 0: nowhere.
+#
+# in:    %esi = address of a VCPU_REGISTER_TIME_MEMORY_AREA; %ebp = current vcpu
+# out:   %eax = 0 or an error
+# clob:  %ecx, %edx, %edi
+# errs:  -EFAULT: the argument, or the area
+{% call routine("vcpuop_register_time_area") %}
+        movl    $vcpu_argument, %edi
+        movl    $VCPU_REGISTER_TIME_MEMORY_AREA_size, %ecx
+        call    copy_from_guest
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    vcpu_argument + VCPU_REGISTER_TIME_MEMORY_AREA_addr_v, %edx
+        movl    %edx, %eax
+        testl   %eax, %eax
+        jz      {{ L("store") }}
+        call    time_area_write
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+{{ L("store") }}:
+        movl    %edx, VCPU_time_area(%ebp)
+{{ L("done") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("clock_renew_due") %}
+# clock_renew_due(timer): tells the vcpu that runs the time anew, once a second: how far it computes is bounded.
+#
+# in:    %edi = clock_renew, which is not set
+# out:   -
+# clob:  %eax, %edx, %edi, %ebp
+# errs:  none
+{% call routine("clock_renew_due") %}
+        movl    current_vcpu, %ebp
+        testl   %ebp, %ebp
+        jz      clock_renew_later
+        call    clock_publish
+        jmp     clock_renew_later
+{% endcall %}
+
+# clock_renew_later(): sets the timer for that.
+#
+# in:    -
+# out:   -
+# clob:  %eax, %edx, %edi
+# errs:  none
+{% call routine("clock_renew_later") %}
+        movl    $clock_renew, %edi
+        call    clock_now
+        addl    $CLOCK_RENEWAL, %eax
+        adcl    $0, %edx
+        jmp     timer_set
 {% endcall %}
 
 # clock_publish_wall(vcpu): tells a vcpu's domain what time of day system time 0 was.
@@ -129,15 +227,21 @@
         incl    %eax
         orl     $1, %eax
         movl    %eax, SHARED_INFO_wc_version(%ecx)
-        movl    wall_clock, %eax
+        movl    wall_clock + WALL_CLOCK_sec, %eax
         movl    %eax, SHARED_INFO_wc_sec(%ecx)
-        movl    $0, SHARED_INFO_arch_wc_sec_hi(%ecx)
-        movl    $0, SHARED_INFO_wc_nsec(%ecx)
+        movl    wall_clock + WALL_CLOCK_sec_high, %eax
+        movl    %eax, SHARED_INFO_arch_wc_sec_hi(%ecx)
+        movl    wall_clock + WALL_CLOCK_nsec, %eax
+        movl    %eax, SHARED_INFO_wc_nsec(%ecx)
         incl    SHARED_INFO_wc_version(%ecx)
         popl    %ecx
         popl    %eax
         ret
 {% endcall %}
 
+        .data
+{% call object("clock_renew") %}
+        .long   0, 0, clock_renew_due, 0        # TIMER
+{% endcall %}
 {{ space("tsc_boot", 8) }}
-{{ space("wall_clock", 4) }}
+{{ space("wall_clock", "WALL_CLOCK_size") }}

@@ -39,6 +39,9 @@ UNNAMED: dict[str, dict[str, int]] = {
     },
     "e820_entry": {"addr": 0, "addr_high": 4, "size_field": 8, "size_field_high": 12, "type": 16, "size": 20},
     "xen_domain_handle_t": {"bytes": 0, "size": 16},
+    "xen_platform_op": {
+        "cmd": 0, "interface_version": 4, "secs": 8, "nsecs": 12, "system_time": 16, "system_time_high": 20, "size": 24,
+    },
     "physdev_manage_pci": {"bus": 0, "devfn": 1, "size": 2},
     "sring_header": {"req_prod": 0, "req_event": 4, "rsp_prod": 8, "rsp_event": 12, "pvt": 16, "size": 64},
     "netif_rx_sring": {

@@ -10,7 +10,7 @@ from tests.unit.bench.rows import IRET, PLAIN, SEGMENT, STI, steps
 from tests.unit.machine.kernels import kernel
 from xengen.bench.gdb import Gdb, GdbError
 from xengen.bench.instruction import Instruction, Kind
-from xengen.bench.trace import Trace, TraceError, parse_log, trace_operations
+from xengen.bench.trace import Step, Trace, TraceError, parse_log, trace_operations, undisturbed
 from xengen.machine.machine import Machine
 from xengen.machine.spec import MachineSpec, Module
 
@@ -45,6 +45,17 @@ def machine_for(folder: Path, source: str) -> MachineSpec:
 
 def test_a_log_gives_address_and_ring_of_each_instruction() -> None:
     assert list(parse_log(LOG)) == [(0xC0100000, 1), (0xFC901765, 0), (0xC0400000, 3)]
+
+
+def test_interrupts_of_the_clockwork_are_taken_out_of_an_operation() -> None:
+    def step(ring: int, routine: str) -> Step:
+        return Step(0x1000, ring, PLAIN, routine, "a.s:1")
+
+    guest, call = step(1, "start"), step(0, "hypercall_entry")
+    interrupt = [step(0, "exception_stubs"), step(0, "interrupt_entry"), step(0, "exit_to_guest")]
+    assert list(undisturbed([guest, *interrupt, guest, call, call, guest, *interrupt])) == [
+        guest, guest, call, call, guest,
+    ]  # fmt: skip
 
 
 def test_the_fourth_operation_is_stepped_through_instruction_by_instruction(tmp_path: Path) -> None:

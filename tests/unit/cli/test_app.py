@@ -13,6 +13,8 @@ from tests.unit.cli.conftest import Xengen
 from xengen.cli.app import VERBS
 from xengen.cli.status import ExitStatus
 
+PROGRAM = (sys.executable, "-m", "xengen.cli.main")
+
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(xengen: Xengen, verb: str) -> None:
@@ -75,13 +77,37 @@ def test_starting_imports_no_verb_and_nothing_heavy() -> None:
 
 
 def test_the_program_runs_as_a_module() -> None:
-    command = [sys.executable, "-m", "xengen.cli.main", "--version"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{package.__version__}\n"
+    done = subprocess.run([*PROGRAM, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{package.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["abi"], ["doctor"], ["doctor", "--json"]])
+def test_output_that_cannot_be_written_is_one_sentence_and_misuse(words: list[str]) -> None:
+    """A full disk was a traceback, or, with little to say, a complaint of Python's own at its end."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == ExitStatus.MISUSE
+    assert done.stderr == "xengen: what it has to say cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_standard_files_that_are_closed_are_as_good_as_empty_ones(closed: tuple[int, ...]) -> None:
+    """A machine's memory was opened as descriptor 0, and QEMU was given /dev/null in its place: it could not boot."""
+    script = (
+        "import os, subprocess, sys; from xengen.cli.app import open_standard_files; open_standard_files()\n"
+        "lowest = os.open(os.devnull, os.O_RDONLY)\n"
+        "print('said'); print('complained', file=sys.stderr); sys.exit(lowest)"
+    )
+    redirections = " ".join(f"{descriptor}{'<&-' if descriptor == 0 else '>&-'}" for descriptor in closed)
+    shell = f'exec "$0" -c "$1" {redirections}'
+    done = subprocess.run(["sh", "-c", shell, sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert (done.stdout, done.stderr) == ("" if 1 in closed else "said\n", "" if 2 in closed else "complained\n")
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "xengen.cli.main", "doctor", "--json"],
+        [*PROGRAM, "doctor", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as program:  # fmt: skip
         assert program.stdout is not None and program.stderr is not None

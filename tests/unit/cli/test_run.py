@@ -23,6 +23,8 @@ TALK = "(xengen) banner\r\n(d0) hel\r\n(xengen) more\r\n(d0+) lo\r\n(d1) other\r
 DIED = "(xengen) domain 1 died: no handler\r\n"
 CRASHED = "(xengen) domain 0 shut down: crash\r\n"
 PANIC = "(xengen) PANIC: out of frames\r\n"
+REFUSED = "(xengen) a.elf refused: it does not use PAE\r\n"
+NOBODY = "(xengen) there is no domain 0: give a guest kernel as the first boot module\r\n"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,10 @@ PANIC = "(xengen) PANIC: out of frames\r\n"
         (exiting(0x11), ExitStatus.GUEST_DIED, "domain 0 died, and the hypervisor did not say why"),
         (saying(PANIC, exiting(0x10)), ExitStatus.PANIC, "the hypervisor panicked: out of frames"),
         (saying(DIED + PANIC, exiting(0x10)), ExitStatus.PANIC, "the hypervisor panicked: out of frames"),
+        (saying(REFUSED + NOBODY, exiting(0x12)), ExitStatus.MISUSE,
+         "there is no domain 0: a.elf was refused: it does not use PAE"),
+        (saying(NOBODY, exiting(0x12)), ExitStatus.MISUSE, "there is no domain 0: there was no boot module"),
+        (exiting(0x12), ExitStatus.MISUSE, "there is no domain 0: the hypervisor did not say why"),
         (TRIPLE_FAULT, ExitStatus.PANIC, "triple fault: the processor could not deliver a double fault"),
         (SPIN, ExitStatus.TIME_OUT, "waited in vain for the machine's end for 0.5 s"),
         (saying(DIED, SPIN), ExitStatus.GUEST_DIED, "domain 1 died: no handler"),

@@ -41,6 +41,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
             ("double_fault_tss", PAGE),
             ("ram_ranges", PAGE),
             ("boot_modules", PAGE),
+            ("images", PAGE),
+            ("timer_heap", 4 * (ABI["TIMERS"] + 1)),
         ),
     ),
 )
@@ -52,6 +54,10 @@ VARIABLES = (
     "ram_range_count",
     "boot_module_count",
     "no_execute_high",
+    "job_key",
+    "timer_count",
+    "alarm_at",
+    "alarm_at_high",
 )
 
 StructureT = TypeVar("StructureT", bound=LittleEndianStructure)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.inspect.image_memory import ABI, L1, L2, L2R, L3, PAGE, RW, TABLE, US, A, P
 from tests.unit.inspect.plantings import World, make_world
+from tests.unit.inspect.plantings.grants import grant, unmapped
 from xengen.abi.x86 import MultibootModule
 from xengen.inspect.invariants import MOST, Mapping, Rule, Step, Violation, check, timings
 
@@ -99,6 +100,14 @@ def _left_by_a_module(world: World) -> None:
     module.start, module.end, module.cmdline = first * PAGE + 16, last * PAGE + 16, last * PAGE + 32
 
 
+def _granted(world: World) -> None:
+    grant(world)
+
+
+def _granted_for_reading(world: World) -> None:
+    grant(world, writable=False)
+
+
 def _dying(world: World) -> None:
     machine, guest = world.machine, world.one
     machine.domain(guest.address).flags |= ABI["DOMAIN_DYING"] | ABI["DOMAIN_SHUTDOWN"]
@@ -127,6 +136,9 @@ def _dying(world: World) -> None:
         _not_present,
         _in_the_map_cache,
         _left_by_a_module,
+        _granted,
+        _granted_for_reading,
+        unmapped,
         _dying,
     ],
 )

@@ -25,6 +25,7 @@ HELLO = "(xengen) hello\r\n(d0) greetings\r\n"
         (saying(HELLO), Ending.POWEROFF),
         (RESET, Ending.REBOOT),
         (exiting(0x11), Ending.DOM0_DIED),
+        (exiting(0x12), Ending.NO_DOM0),
     ],
 )
 def test_a_machine_ends_as_its_kernel_says(boot: Boot, source: str, ending: Ending) -> None:

@@ -6,7 +6,7 @@
 #     business. What it requires it supports, too; SUPPORTED_FEATURES adds to that.
 #   - writable_page_tables counts as provided: Linux requires it, and means what vm_assist gives it.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("notes_accept") %}
 # notes_accept(): whether the guest can run here.
@@ -89,6 +89,7 @@
         cmpb    $0, (%esi)
         je      {{ L("done") }}
         incl    %esi
+        call    job_breathe
         jmp     {{ L("look_for_bimodal") }}
 {{ L("legacy") }}:
         movl    $word_extended, %edi
@@ -148,6 +149,7 @@
         cmpl    $-1, %ebp
         jne     {{ L("not_to_be_had") }}
 {{ L("feature_ok") }}:
+        call    job_breathe
         movl    %edx, %esi
         cmpb    $0, (%esi)
         je      {{ L("done") }}

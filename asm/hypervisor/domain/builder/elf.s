@@ -6,7 +6,7 @@
 #   - After elf_segments_find every loadable segment's file part lies in the file, and no two of them share a byte of
 #     memory. Sharing a page is common and allowed.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("file_range") %}
 # file_range(offset, size): where a piece of the file is.
@@ -115,6 +115,10 @@
 {{ L("not_highest") }}:
         call    segment_overlaps
         jc      {{ L("overlap") }}
+        movl    %ecx, %eax                      # it has looked at so many: some 12 instructions for each
+        shrl    $6, %eax
+        subl    %eax, job_left
+        call    job_breathe
 {{ L("skip") }}:
         addl    $PROGRAM_HEADER_size, %ebx
         decl    %ecx

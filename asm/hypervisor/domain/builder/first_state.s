@@ -3,7 +3,7 @@
 # Invariants
 #   - What is not set here is zero: the VCPU came zeroed from the heap.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("vcpu_state_init") %}
 # vcpu_state_init(): the state in which the vcpu starts (ABI 1.9).
@@ -32,6 +32,7 @@
         movl    $DR7_RESET, VCPU_debugreg + 4 * 7(%ebp)
         movw    $FCW_RESET, VCPU_fpu + FXSAVE_fcw(%ebp)
         movl    $MXCSR_RESET, VCPU_fpu + FXSAVE_mxcsr(%ebp)
+        movl    $DEFAULT_PERIOD, VCPU_periodic(%ebp)
         cmpl    $0, DOMAIN_id(%ebx)
         jne     {{ L("done") }}
         movl    $FLAT_RING1_CS, VCPU_event_cs(%ebp)

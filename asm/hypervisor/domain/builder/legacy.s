@@ -5,7 +5,7 @@
 #   - What an item says is kept as if the note of the same meaning had been there, so that the rest has one form to
 #     deal with. HYPERCALL_PAGE is a page number counted from VIRT_BASE; PADDR_OFFSET is VIRT_BASE unless it is given.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("legacy_read") %}
 # legacy_read(): finds the section and reads its items.
@@ -30,6 +30,7 @@
         call    section_is_xen_guest
         testl   %eax, %eax
         jnz     {{ L("found") }}
+        call    job_breathe
         addl    $SECTION_HEADER_size, %ebx
         decl    %edx
         jmp     {{ L("next_section") }}
@@ -110,6 +111,7 @@
 {{ L("item_ends") }}:
         movb    $0, (%ebx)
         call    legacy_item
+        call    job_breathe
         leal    1(%ebx), %esi
         jmp     {{ L("next_item") }}
 {{ L("last_item") }}:

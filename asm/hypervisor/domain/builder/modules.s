@@ -32,8 +32,7 @@
         testl   %eax, %eax
         jz      {{ L("no_kernel") }}
 {{ L("kernel") }}:
-        addl    $MULTIBOOT_MODULE_size, %ebx
-        decl    %ecx
+        call    module_next
         jz      {{ L("have_guest") }}
         movl    MULTIBOOT_MODULE_start(%ebx), %eax
         call    module_is_elf
@@ -44,20 +43,64 @@
         movl    MULTIBOOT_MODULE_end(%ebx), %eax
         subl    MULTIBOOT_MODULE_start(%ebx), %eax
         movl    %eax, guest + GUEST_IMAGE_initrd_size
-        addl    $MULTIBOOT_MODULE_size, %ebx
-        decl    %ecx
+        call    module_next
 {{ L("have_guest") }}:
+        pushl   %ecx
+        call    pages_choose
+        popl    %ecx
         call    domain_build
+        cmpl    $0, guest + GUEST_IMAGE_error
+        je      {{ L("built") }}
+        call    refusal_log
+        call    domain_discard
+{{ L("built") }}:
         incl    %edx
         jmp     {{ L("next_module") }}
 {{ L("no_kernel") }}:
 {{ refuse("it is no ELF file, and the domain before it has an initrd") }}
         call    refusal_log
-        addl    $MULTIBOOT_MODULE_size, %ebx
-        decl    %ecx
+        call    module_next
         jmp     {{ L("next_module") }}
 {{ L("done") }}:
         popal
+        ret
+{% endcall %}
+
+{% set L = labels("module_next") %}
+# module_next(module): the next module that is not an image.
+#
+# in:    %ebx = MULTIBOOT_MODULE, %ecx = modules from it on
+# out:   %ebx, %ecx: those of the next one; zero flag: %ecx = 0, there is none
+# clob:  none
+# errs:  none
+{% call routine("module_next") %}
+{{ L("next_module") }}:
+        addl    $MULTIBOOT_MODULE_size, %ebx
+        decl    %ecx
+        jz      {{ L("done") }}
+        cmpl    $1, MULTIBOOT_MODULE_reserved(%ebx)
+        je      {{ L("next_module") }}
+        testl   %ecx, %ecx
+{{ L("done") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("domain_discard") %}
+# domain_discard(): a domain whose memory could not be had, although there is enough of it, ends before it begins.
+#
+# in:    guest
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("domain_discard") %}
+        pushl   %ebx
+        movl    guest + GUEST_IMAGE_domain, %ebx
+        testl   %ebx, %ebx
+        jz      {{ L("nothing_made") }}
+        orl     $(DOMAIN_SHUTDOWN | DOMAIN_DESTROYED), DOMAIN_flags(%ebx)
+        incl    domains_ended
+{{ L("nothing_made") }}:
+        popl    %ebx
         ret
 {% endcall %}
 
@@ -155,46 +198,3 @@
         popl    %eax
         ret
 {% endcall %}
-
-{% set L = labels("domain_build") %}
-# domain_build(): everything for one image, step by step, until a step refuses it.
-#
-# in:    guest
-# out:   one more domain in domain_list, or a line in the log
-# clob:  none
-# errs:  GUEST_IMAGE_error of the step that refused it is logged
-{% call routine("domain_build") %}
-        pushal
-{% for step in ["elf_check", "elf_segments_find", "notes_read", "notes_accept", "layout_compute", "memory_take",
-                "domain_make"] %}
-        call    {{ step }}
-        cmpl    $0, guest + GUEST_IMAGE_error
-        jne     {{ L("refused") }}
-{% endfor %}
-        popal
-        ret
-{{ L("refused") }}:
-        call    refusal_log
-        popal
-        ret
-{% endcall %}
-
-# refusal_log(): says which module is refused, and why.
-#
-# in:    guest: GUEST_IMAGE_error is the format of the reason, GUEST_IMAGE_error_pages what it may show
-# out:   -
-# clob:  none
-# errs:  none
-{% call routine("refusal_log") %}
-{{ print("%s refused: ", "$guest_name") }}
-        pushl   guest + GUEST_IMAGE_error_pages + 4
-        pushl   guest + GUEST_IMAGE_error_pages
-        pushl   guest + GUEST_IMAGE_error
-        call    print_format
-        addl    $12, %esp
-{{ print("\\n") }}
-        ret
-{% endcall %}
-
-{{ space("guest", "GUEST_IMAGE_size") }}
-{{ space("guest_name", "GUEST_NAME_BYTES") }}

@@ -10,7 +10,7 @@
 #   - A note whose descriptor runs past its piece of the file ends the reading of that piece, but what is there of it
 #     counts: GRUB's images end in such a note, and it is the one that says PAE.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("notes_read") %}
 # notes_read(): finds the notes and keeps what they say.
@@ -32,6 +32,7 @@
         movl    PROGRAM_HEADER_p_filesz(%ebx), %edx
         call    notes_parse
 {{ L("not_notes") }}:
+        call    job_breathe
         addl    $PROGRAM_HEADER_size, %ebx
         decl    %ecx
         jmp     {{ L("next_segment") }}
@@ -48,6 +49,7 @@
         movl    SECTION_HEADER_sh_size(%ebx), %edx
         call    notes_parse
 {{ L("no_note_section") }}:
+        call    job_breathe
         addl    $SECTION_HEADER_size, %ebx
         decl    %ecx
         jmp     {{ L("next_section") }}
@@ -132,6 +134,7 @@
         btsl    $XEN_NOTE_SEEN, guest + GUEST_IMAGE_notes
         call    note_keep
 {{ L("not_xen") }}:
+        call    job_breathe
         addl    $3, %ecx
         andl    $~3, %ecx
         cmpl    %edx, %ecx

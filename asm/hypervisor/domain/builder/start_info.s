@@ -3,9 +3,9 @@
 # Invariants
 #   - The page is zero but for what is written here; the command line ends with NUL inside its 1024 bytes.
 #   - Domain 0 has the description of the text screen behind the structure; other domains have the frames of their
-#     console and xenstore pages. Event channels are not there yet: their ports are 0.
+#     console and xenstore pages, and a port for each that domain 0 may bind to.
 
-        .section .init, "ax"
+        .text
 
 {# One word of start_info; clobbers %eax. #}
 {% macro field(name, value) %}
@@ -18,8 +18,8 @@
 #
 # in:    guest, %ebx = DOMAIN
 # out:   -
-# clob:  %eax, %ecx, %esi, %edi
-# errs:  none
+# clob:  %eax, %ecx, %edx, %esi, %edi
+# errs:  no memory for ports: they are 0 then
 {% call routine("start_info_fill") %}
         movl    guest + GUEST_IMAGE_start_info, %edi
         call    guest_address
@@ -53,6 +53,16 @@
         shrl    $PAGE_SHIFT, %eax
         addl    guest + GUEST_IMAGE_first_mfn, %eax
         movl    %eax, START_INFO_{{ name }}(%edi)
+        movl    %eax, DOMAIN_{{ page | replace("page", "mfn") }}(%ebx)
+{% endfor %}
+        xorl    %ecx, %ecx                      # for domain 0
+{% for place, name in [("store_port", "store_evtchn"), ("console_port", "console_domU_evtchn")] %}
+        call    port_alloc_unbound
+        testl   %eax, %eax
+        js      {{ L("no_" ~ place) }}
+        movl    %eax, DOMAIN_{{ place }}(%ebx)
+        movl    %eax, START_INFO_{{ name }}(%edi)
+{{ L("no_" ~ place) }}:
 {% endfor %}
         ret
 {% endcall %}

@@ -8,7 +8,7 @@
 #   - A file without a symbol table, or a guest that does not ask, has none of this: GUEST_IMAGE_symbols is 0.
 #   - Every byte that symbols_load copies was found in the file by symbols_size.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("symbols_measure") %}
 # symbols_measure(): makes room for the symbols at the end of the kernel, when the guest asks for them.
@@ -81,6 +81,7 @@
         addl    %ecx, %edx
         jc      {{ L("too_many") }}
 {{ L("skip") }}:
+        call    job_breathe
         addl    $SECTION_HEADER_size, %ebx
         jmp     {{ L("next_section") }}
 {{ L("sections_done") }}:
@@ -130,7 +131,7 @@
         movl    %ecx, %eax                      # their number
         imull   $SECTION_HEADER_size, %ecx
         addl    $ELF_HEADER_size, %edi
-        call    memory_copy
+        call    job_copy
         movl    %edi, %ebx                      # the copy of a header
         addl    %ecx, %edi                      # where the next table goes
 {{ L("next_section") }}:
@@ -144,13 +145,14 @@
         movl    SECTION_HEADER_sh_offset(%ebx), %esi
         addl    guest + GUEST_IMAGE_file_start, %esi
         movl    SECTION_HEADER_sh_size(%ebx), %ecx
-        call    memory_copy
+        call    job_copy
         movl    %edi, %edx
         subl    %ebp, %edx
         movl    %edx, SECTION_HEADER_sh_offset(%ebx)
         leal    3(%edi,%ecx), %edi
         andl    $~3, %edi
 {{ L("skip") }}:
+        call    job_breathe
         addl    $SECTION_HEADER_size, %ebx
         jmp     {{ L("next_section") }}
 {{ L("done") }}:

@@ -5,7 +5,7 @@
 #     (frame_types.s). What the validator would refuse cannot be built, and what it counts is right.
 #   - The pages of the tables themselves are mapped read-only; all others of the initial area are writable.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("tables_fill") %}
 # tables_fill(): the initial page tables: the L3, four L2s, then L1s for the initial area.
@@ -55,6 +55,8 @@
         testl   $(SUPERPAGE_SIZE - 1), %ecx
         jnz     {{ L("next_page") }}
         addl    $PAGE_SIZE, %edi
+        subl    $JOB_UNITS_OF_A_TABLE, job_left
+        call    job_breathe
         jmp     {{ L("next_table") }}
 {{ L("done") }}:
         ret
@@ -63,27 +65,49 @@
 {% set L = labels("tables_activate") %}
 # tables_activate(): validates the L3, pins it, and makes it the vcpu's base pointer.
 #
-# in:    guest, %ebx = DOMAIN, %ebp = VCPU
-# out:   VCPU_guest_table, VCPU_l3, VCPU_cr3
-# clob:  %eax, %ecx, %edx
-# errs:  tables that are not valid: panic
+# in:    guest
+# out:   VCPU_guest_table, VCPU_l3, VCPU_cr3; GUEST_IMAGE_error
+# clob:  %eax, %ebx, %ecx, %edx, %ebp
+# errs:  tables that are not valid: domain 0 has used one of their frames meanwhile; at boot a panic
+# why:   the reference is given back before each pause: nothing is lost when the job is abandoned
 {% call routine("tables_activate") %}
-        movl    guest + GUEST_IMAGE_page_tables, %eax
-        subl    guest + GUEST_IMAGE_virt_base, %eax
-        shrl    $PAGE_SHIFT, %eax
-        addl    guest + GUEST_IMAGE_first_mfn, %eax
-        movl    %eax, VCPU_guest_table(%ebp)
+        movl    guest + GUEST_IMAGE_domain, %ebx
+        movl    DOMAIN_vcpu(%ebx), %ebp
+        movl    guest + GUEST_IMAGE_page_tables, %ecx
+        subl    guest + GUEST_IMAGE_virt_base, %ecx
+        shrl    $PAGE_SHIFT, %ecx
+        addl    guest + GUEST_IMAGE_first_mfn, %ecx
+        movl    %ecx, %eax
         call    frame_record
         movl    %eax, %ecx
+{{ L("next_piece") }}:
         incl    FRAME_count(%ecx)               # the base pointer
+        cmpl    $0, job_key
+        je      {{ L("boot") }}
+        movl    $WORK_PIECE, work_left
+{{ L("boot") }}:
+        movl    %ecx, %eax
         movl    $FRAME_TYPE_L3, %edx
         call    type_get
+        movl    $WORK_UNBOUNDED, work_left
         testl   %eax, %eax
-        jnz     {{ L("not_valid") }}
+        jz      {{ L("valid") }}
+        xchgl   %eax, %ecx
+        call    frame_put
+        xchgl   %eax, %ecx
+        cmpl    $-ERESTART, %eax
+        jne     {{ L("not_valid") }}
+        movl    $0, job_left
+        call    job_breathe
+        jmp     {{ L("next_piece") }}
+{{ L("valid") }}:
         incl    FRAME_count(%ecx)               # the pin
         movl    %ecx, %eax
         call    type_get
         orl     $FRAME_PINNED, FRAME_type(%ecx)
+        subl    $FRAME_TABLE, %ecx
+        shrl    $4, %ecx
+        movl    %ecx, VCPU_guest_table(%ebp)
         call    base_pointer_copy
         movl    %ebp, %eax
         call    heap_mfn
@@ -94,5 +118,11 @@
         movl    %eax, VCPU_cr3(%ebp)
         ret
 {{ L("not_valid") }}:
+        cmpl    $0, job_key
+        je      {{ L("our_fault") }}
+        movl    $-EBUSY, guest + GUEST_IMAGE_errno
+{{ refuse("one of its page tables is in use by another domain") }}
+        ret
+{{ L("our_fault") }}:
 {{ panic("a new domain's page tables are not valid") }}
 {% endcall %}

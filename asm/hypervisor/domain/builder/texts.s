@@ -4,7 +4,7 @@
 #   - A copy ends with NUL; nothing is read outside of the piece of the file that the caller has checked.
 #   - guest_texts holds the texts of one image; guest_begin forgets them all.
 
-        .section .init, "ax"
+        .text
 
 {% set L = labels("text_keep") %}
 # text_keep(text, size): copies a text that ends with NUL or after `size` bytes.

@@ -110,7 +110,8 @@
 {% endcall %}
 
 {# Bits that are taken away, by leaf and register, with the manual's names; then leaves that are empty. #}
-{% set edx_1 = {"VME": 1, "PSE": 3, "SEP": 11, "MTRR": 12, "PGE": 13, "PSE36": 17, "DS": 21, "ACPI": 22, "PBE": 31} %}
+{% set edx_1 = {"VME": 1, "PSE": 3, "SEP": 11, "MTRR": 12, "PGE": 13, "PSE36": 17, "DS": 21, "ACPI": 22, "TM": 29,
+                "PBE": 31} %}
 {% set ecx_1 = {"DTES64": 2, "MONITOR": 3, "DS_CPL": 4, "VMX": 5, "SMX": 6, "EIST": 7, "TM2": 8, "SDBG": 11, "FMA": 12,
                 "CX16": 13, "XTPR": 14, "PDCM": 15, "PCID": 17, "DCA": 18, "X2APIC": 21, "TSC_DEADLINE": 24,
                 "XSAVE": 26, "OSXSAVE": 27, "AVX": 28, "F16C": 29} %}

@@ -1,4 +1,5 @@
-# RDMSR and WRMSR (ABI 6.11): a table of the registers that a guest kernel finds; every other one is #GP.
+# RDMSR and WRMSR (ABI 6.11): a table of the registers that a guest kernel finds; every other one is #GP, but for a
+# guest that could not take one yet: it reads 0 from what the processor has.
 #
 # Invariants
 #   - A guest's write never reaches the processor. Where the ABI leaves a choice, a write to a register that is in the
@@ -22,7 +23,7 @@
         jnz     emulate_refuse
         movl    ENTRY_FRAME_ecx(%esi), %ecx
         call    msr_find
-        jc      emulate_refuse
+        jc      {{ "msr_read_early" if name == "rdmsr" else "emulate_refuse" }}
 {% if name == "rdmsr" %}
         call    *MSR_ROW_read(%ebx)
         jc      emulate_refuse
@@ -39,6 +40,29 @@
 {% endcall %}
 
 {% endfor %}
+{% set L = labels("msr_read_early") %}
+# msr_read_early(register): a register that is not in the table, for a guest that has no handler for #GP yet.
+#
+# in:    %ecx = number; %esi = ENTRY_FRAME, %ebp = current vcpu
+# out:   %eax = EMULATE_*
+# clob:  %ecx, %edx
+# errs:  EMULATE_NOT: there is a handler, or no such register, or it is one of the hypervisor's own range
+# why:   kernels look at registers before they have a trap table, and would die of it
+{% call routine("msr_read_early") %}
+        cmpl    $0, VCPU_traps + 8 * VECTOR_GP + TRAP_INFO_address(%ebp)
+        jne     emulate_refuse
+        movl    %ecx, %eax
+        shrl    $16, %eax
+        cmpl    $(MSR_HYPERCALL_PAGE >> 16), %eax
+        je      emulate_refuse
+        call    msr_read_real
+        jc      emulate_refuse
+        xorl    %eax, %eax
+        movl    %eax, ENTRY_FRAME_eax(%esi)
+        movl    %eax, ENTRY_FRAME_edx(%esi)
+        ret                                     # EMULATE_DONE
+{% endcall %}
+
 {% set L = labels("msr_find") %}
 # msr_find(register): its row.
 #

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.inspect.plantings import descriptors, mappings, records, region, spaces, tables
+from tests.unit.inspect.plantings import descriptors, events, grants, mappings, records, region, spaces, tables, timers
 from tests.unit.inspect.plantings.base import Expected, Planting, World, make_world
 
 PLANTINGS: tuple[Planting, ...] = (
@@ -11,6 +11,9 @@ PLANTINGS: tuple[Planting, ...] = (
     *records.PLANTINGS,
     *spaces.PLANTINGS,
     *descriptors.PLANTINGS,
+    *events.PLANTINGS,
+    *grants.PLANTINGS,
+    *timers.PLANTINGS,
     *region.PLANTINGS,
 )
 

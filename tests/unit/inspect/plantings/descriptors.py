@@ -102,7 +102,12 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a guest's gate with ring 0's selector", _gate(0x80, HV_CS | 1, "constant", 0xEE, "no text")),
     Planting("a gate into data", _gate(0x20, HV_CS, "variables", 0x8E, "no text")),
     Planting("a gate to a reserved data segment", _gate(0x80, 0xE021, "", 0xEF, "that is no code")),
-    Planting("a guest's gate of privilege 0", _gate(0xE, 0xE019, "", 0x8F, "has privilege 0")),
+    Planting("a guest's gate of privilege 0", _gate(0x80, 0xE019, "", 0x8F, "has privilege 0")),
+    Planting("a guest's gate for an exception", _gate(0xE, 0xE019, "", 0xEF, "is an exception, an interrupt or")),
+    Planting(
+        "a guest's gate for the timer", _gate(ABI["TIMER_VECTOR"], 0xE019, "", 0xEF, "is an exception, an interrupt or")
+    ),
+    Planting("a guest's gate for the hypercall", _gate(0x82, 0xE019, "", 0xEF, "or the hypercall")),
     Planting("a task gate", _gate(0x80, ABI["DOUBLE_FAULT_TSS"], "", 0xE5, "is a task gate")),
     Planting("a call gate in the IDT", _gate(0x80, 0xE019, "", 0xEC, "is no gate of an IDT")),
 )

@@ -1,0 +1,43 @@
+"""`xengen up`: a host in the background: the hypervisor, with the control agent as domain 0.
+
+Invariants
+  - The host is a process of its own: it outlives the terminal and is ended by `xengen down`.
+  - When `up` returns the host takes calls. What went wrong otherwise is said here, not only in a log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xengen.cli import images
+from xengen.cli.hosts import AsJson, HostName, call, megabytes, show, size_in_bytes
+from xengen.control.places import DEFAULT_HOST, places
+
+
+def up(
+    memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="The machine's memory.")] = "256M",
+    append: Annotated[str, typer.Option("--append", metavar="TEXT", help="The hypervisor's command line.")] = "",
+    log: Annotated[bool, typer.Option("--log", help="Only print the log of the host, also of one that died.")] = False,
+    host: HostName = DEFAULT_HOST,
+    as_json: AsJson = False,
+) -> None:
+    """Start a host in the background; then create domains on it.
+
+    Example: xengen up --memory 512M
+    """
+    if log:
+        path = places(host).log
+        typer.echo(path.read_text(errors="replace") if path.exists() else "", nl=False)
+        return
+    from xengen.control.process import HostSpec, start
+
+    tree = images.source_tree()
+    images.built(tree, [images.HYPERVISOR, "agent"])
+    hypervisor, agent = images.image_path(tree, images.HYPERVISOR), images.image_path(tree, "agent")
+    spec = HostSpec(Path(hypervisor), Path(agent), size_in_bytes(memory, "--memory"), append)
+    start(spec, places(host))
+    found = call(host, "machine")
+    show(found, as_json, f"the host is up: {megabytes(found['free'])} of {megabytes(found['memory'])} free")

@@ -1,0 +1,54 @@
+"""One domain as the toolstack keeps it: what it was made of, and what serves it.
+
+Invariants
+  - A guest's services exist from its creation until it is destroyed; its console log stays after that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from xengen.control.services import DomainServices
+
+
+class OnEnd(StrEnum):
+    """What the toolstack does with a domain that has ended."""
+
+    DESTROY = "destroy"
+    RESTART = "restart"
+    PRESERVE = "preserve"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a domain is made of. image, initrd: a file, or the name of an image of the host. memory: bytes."""
+
+    name: str
+    image: str
+    memory: int
+    most_memory: int
+    weight: int
+    cmdline: str
+    initrd: str
+    on_crash: OnEnd
+
+
+@dataclass
+class Guest:
+    """A domain that runs, or has ended and is kept. `ended`: how, or empty."""
+
+    number: int
+    uuid: str
+    recipe: Recipe
+    services: DomainServices
+    log: Path
+    ended: str = ""
+
+    def serve(self) -> None:
+        """Serve its rings once, and keep what it wrote."""
+        text = self.services.look()
+        if text:
+            with self.log.open("ab") as log:
+                log.write(text)

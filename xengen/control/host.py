@@ -1,0 +1,239 @@
+"""A host: the hypervisor in a machine, the agent as its domain 0, and the toolstack that has the agent do things.
+
+Invariants
+  - One thread at a time has the agent: whoever calls it, or looks at what guests need, holds `lock`.
+  - A domain is created whole or not at all: what was made before a refusal is taken back.
+  - A thread serves the guests' rings and sees their ends; the agent is asked only when there is something to say.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xengen.abi.control import DomctlInfo
+from xengen.abi.event import EvtchnBindInterdomain, EvtchnSend
+from xengen.abi.symbols import assembler_symbols
+from xengen.agent.agent import Agent
+from xengen.control.calls import PAGE, UPLOAD_PIECE, Control, Image, Refused, Scheduling
+from xengen.control.guest import Guest, OnEnd, Recipe
+from xengen.control.places import HostPlaces
+from xengen.control.rings import console_channel, store_channel
+from xengen.control.services import ConsoleService, DomainServices, StoreService
+from xengen.errors import UserError
+from xengen.machine.machine import Machine
+from xengen.machine.spec import MachineSpec, Module
+from xengen.machine.transcript import domain_ends
+from xengen.store.domain_nodes import DomainFacts, add_domain, remove_domain
+from xengen.store.server import Server
+
+_VALUES = assembler_symbols()
+SERVE_SECONDS = 0.002
+DOM0_MEMORY = "16M"
+# Between requests the agent sleeps, so that domains have the processor; behind one it looks for the next for a while.
+NAP_NS = 1_000_000
+SPINS = 20_000
+# Domain 0 is small and woken often: it comes first when it wakes.
+DOM0_SCHEDULING = Scheduling(weight=100, warp_ms=20.0)
+
+
+@dataclass
+class Host:
+    """The toolstack on `machine`, whose domain 0 is `agent`. Use `Host.boot`, or enter one that was made."""
+
+    machine: Machine
+    agent: Agent
+    places: HostPlaces
+    store: Server = field(default_factory=Server)
+    guests: dict[int, Guest] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        self.control = Control(self.agent)
+        self._stopping = threading.Event()
+        self._ends_seen = 0
+        self.store.introduce(0)
+        self.control.schedule(0, DOM0_SCHEDULING)
+
+    @classmethod
+    @contextmanager
+    def boot(
+        cls, hypervisor: Path, agent: Path, *, memory: int, places: HostPlaces, append: str = ""
+    ) -> Iterator[Host]:
+        """Boot a machine of `memory` bytes and be its toolstack inside the block."""
+        command_line = f"dom0_mem={DOM0_MEMORY} {append}".strip()
+        spec = MachineSpec(hypervisor, command_line, (Module(agent),), memory=memory)
+        with Machine(spec) as machine, Agent(machine, alone=False) as domain_0:
+            host = cls(machine, domain_0, places)
+            server = threading.Thread(target=host._serve, daemon=True)
+            server.start()
+            domain_0.mailbox.nap = NAP_NS
+            domain_0.mailbox.spins = SPINS
+            try:
+                yield host
+            finally:
+                host._stopping.set()
+                server.join()
+
+    # Domains.
+
+    def domains(self) -> list[DomctlInfo]:
+        """Return what the hypervisor knows of all domains."""
+        with self.lock:
+            return list(self.control.domains())
+
+    def find(self, name: str) -> DomctlInfo:
+        """Return the domain of this name or number; UserError."""
+        for info in self.domains():
+            if name == str(info.domain) or name == info.name.decode("ascii", "replace"):
+                return info
+        raise UserError(f"no domain is called {name}: xengen list shows them")
+
+    def guest(self, name: str) -> Guest:
+        """Return a domain that this toolstack has made, by name or number; UserError."""
+        number = int(self.find(name).domain)
+        if number not in self.guests:
+            raise UserError(f"domain {number} was not made by this host")
+        return self.guests[number]
+
+    def create(self, recipe: Recipe, *, paused: bool = False) -> Generator[tuple[int, int], None, int]:
+        """Create a domain and return its number; yields (bytes done, bytes) while an image is uploaded. UserError."""
+        self._check_name(recipe.name)
+        kernel = yield from self._image(recipe.image)
+        initrd = None
+        if recipe.initrd:
+            initrd = yield from self._image(recipe.initrd)
+        with self.lock:
+            handle = uuid.uuid4()
+            number = self.control.create(recipe.name, handle.bytes, recipe.most_memory // PAGE)
+            try:
+                self.control.build(number, kernel, recipe.memory // PAGE, recipe.cmdline, initrd)
+                self.guests[number] = self._connect(number, str(handle), recipe)
+                self.control.schedule(number, Scheduling(recipe.weight))
+                if not paused:
+                    self.control.unpause(number)
+            except BaseException:
+                self._forget(number)
+                self.control.destroy(number)
+                raise
+            return number
+
+    def destroy(self, name: str) -> None:
+        """End a domain and forget it; UserError."""
+        with self.lock:
+            number = int(self.find(name).domain)
+            if number == 0:
+                raise UserError("domain 0 ends with the host: xengen down")
+            self.control.destroy(number)
+            self._forget(number)
+
+    # Images.
+
+    def _image(self, name: str) -> Generator[tuple[int, int], None, Image]:
+        """Return the host's image of that name, or upload the file."""
+        with self.lock:
+            for image in self.control.images():
+                if image.name == name:
+                    return image
+        try:
+            data = Path(name).read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{name} is no image of this host, and no file that can be read ({error.strerror})"
+            ) from error
+        if not data:
+            raise UserError(f"{name} is empty")
+        return (yield from self._upload(name, data))
+
+    def _upload(self, name: str, data: bytes) -> Generator[tuple[int, int], None, Image]:
+        with self.lock:
+            image = self.control.add_image(name[-63:], len(data))
+        try:
+            for offset in range(0, len(data), UPLOAD_PIECE):
+                with self.lock:
+                    self.control.write_image(image, offset, data[offset : offset + UPLOAD_PIECE])
+                yield min(offset + UPLOAD_PIECE, len(data)), len(data)
+        except BaseException:
+            with self.lock:
+                self.control.remove_image(image)
+            raise
+        return image
+
+    # What a domain needs.
+
+    def _check_name(self, name: str) -> None:
+        if not name or len(name) > 31 or not name.replace("-", "").replace("_", "").isalnum() or name.isdigit():
+            raise UserError(f"{name!r} cannot be a domain's name: use up to 31 letters, digits, - and _")
+        if any(info.name.decode("ascii", "replace") == name for info in self.domains()):
+            raise UserError(f"there is a domain called {name} already")
+
+    def _connect(self, number: int, handle: str, recipe: Recipe) -> Guest:
+        """Put the store and the console at the other ends of the domain's pages and ports."""
+        info = next(info for info in self.control.domains() if info.domain == number)
+        facts = DomainFacts(
+            number, recipe.name, handle, recipe.memory >> 10, recipe.most_memory >> 10,
+            info.store_mfn, info.store_port, info.console_mfn, info.console_port,
+        )  # fmt: skip
+        add_domain(self.store.tree, facts)
+        console = console_channel(self._page(info.console_mfn))
+        store = store_channel(self._page(info.store_mfn))
+        services = DomainServices(
+            ConsoleService(console, self._bell(number, info.console_port)),
+            StoreService(store, self.store, self.store.introduce(number), self._bell(number, info.store_port)),
+        )
+        log = self.places.console(recipe.name)
+        log.write_bytes(b"")
+        return Guest(number, handle, recipe, services, log)
+
+    def _page(self, mfn: int) -> memoryview:
+        return self.machine.memory.view(mfn * PAGE, PAGE)
+
+    def _bell(self, number: int, remote_port: int) -> Callable[[], None]:
+        """Bind to a domain's port; return what notifies the domain."""
+        binding = EvtchnBindInterdomain(remote_dom=number, remote_port=remote_port)
+        result = self.agent.hypercall("event_channel_op", _VALUES["EVTCHNOP_bind_interdomain"], binding)
+        if result != 0:
+            raise Refused(f"cannot bind to port {remote_port} of domain {number}", repr(result))
+        port = EvtchnSend(port=binding.local_port)
+
+        def ring() -> None:
+            self.agent.hypercall("event_channel_op", _VALUES["EVTCHNOP_send"], port)
+
+        return ring
+
+    def _forget(self, number: int) -> None:
+        guest = self.guests.pop(number, None)
+        if guest is not None:
+            remove_domain(self.store.tree, number, guest.uuid)
+            self.store.release(number)
+
+    # The thread.
+
+    def _serve(self) -> None:
+        while not self._stopping.wait(SERVE_SECONDS) and self.machine.ending() is None:
+            with self.lock:
+                for guest in list(self.guests.values()):
+                    guest.serve()
+                self._see_ends()
+
+    def _see_ends(self) -> None:
+        """Do with each domain that has ended since the last look what its recipe says."""
+        ends = domain_ends(self.machine.transcript.hypervisor)
+        for end in ends[self._ends_seen :]:
+            guest = self.guests.get(end.domain)
+            if guest is None:
+                continue
+            guest.serve()
+            guest.ended = end.reason
+            action = guest.recipe.on_crash if end.died else OnEnd.RESTART if end.reason == "reboot" else OnEnd.DESTROY
+            if action is OnEnd.PRESERVE:
+                continue
+            self.destroy(str(guest.number))
+            if action is OnEnd.RESTART:
+                for _ in self.create(guest.recipe):
+                    pass
+        self._ends_seen = len(ends)
