@@ -9,9 +9,12 @@ Invariants
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
@@ -108,6 +111,11 @@ def open_standard_files() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
+def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Whatever asks us to end is answered as Ctrl-C is: nothing of ours stays behind."""
+    raise KeyboardInterrupt
+
+
 def complain(text: str) -> None:
     """Say what went wrong."""
     print(text, file=sys.stderr)
@@ -124,4 +132,7 @@ def misuse(message: str, words: Sequence[str]) -> str:
 def main() -> int:
     """The entry point of the script `xengen`."""
     open_standard_files()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has the latter ignored
+            signal.signal(number, interrupt)
     return run_command_line(sys.argv[1:])

@@ -6,7 +6,8 @@ Invariants
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Recipe:
 
 @dataclass
 class Guest:
-    """A domain that runs, or has ended and is kept. `ended`: how, or empty."""
+    """A domain that runs, or has ended and is kept. `ended`: how, or empty. `began`: when, by time.monotonic."""
 
     number: int
     uuid: str
@@ -45,6 +46,7 @@ class Guest:
     services: DomainServices
     log: Path
     ended: str = ""
+    began: float = field(default_factory=time.monotonic)
 
     def serve(self) -> None:
         """Serve its rings once, and keep what it wrote."""

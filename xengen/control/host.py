@@ -2,16 +2,20 @@
 
 Invariants
   - One thread at a time has the agent: whoever calls it, or looks at what guests need, holds `lock`.
-  - A domain is created whole or not at all: what was made before a refusal is taken back.
+  - A domain is created whole or not at all: what was made before a refusal is taken back. What was uploaded for it is
+    kept only until it is built.
   - A thread serves the guests' rings and sees their ends; the agent is asked only when there is something to say.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +36,7 @@ from xengen.store.domain_nodes import DomainFacts, add_domain, remove_domain
 from xengen.store.server import Server
 
 _VALUES = assembler_symbols()
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
 SERVE_SECONDS = 0.002
 DOM0_MEMORY = "16M"
 # Between requests the agent sleeps, so that domains have the processor; behind one it looks for the next for a while.
@@ -43,7 +48,10 @@ DOM0_SCHEDULING = Scheduling(weight=100, warp_ms=20.0)
 
 @dataclass
 class Host:
-    """The toolstack on `machine`, whose domain 0 is `agent`. Use `Host.boot`, or enter one that was made."""
+    """The toolstack on `machine`, whose domain 0 is `agent`: see `Host.boot`.
+
+    shortest_life: a domain that ended sooner (in seconds) is not restarted, for it would do the same again.
+    """
 
     machine: Machine
     agent: Agent
@@ -51,6 +59,7 @@ class Host:
     store: Server = field(default_factory=Server)
     guests: dict[int, Guest] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    shortest_life: float = 1.0
 
     def __post_init__(self) -> None:
         self.control = Control(self.agent)
@@ -100,13 +109,15 @@ class Host:
             raise UserError(f"domain {number} was not made by this host")
         return self.guests[number]
 
-    def create(self, recipe: Recipe, *, paused: bool = False) -> Generator[tuple[int, int], None, int]:
-        """Create a domain and return its number; yields (bytes done, bytes) while an image is uploaded. UserError."""
+    def create(self, recipe: Recipe, *, paused: bool = False) -> Generator[tuple[int, int], None, DomctlInfo]:
+        """Create a domain and return what it is like; yields (bytes done, bytes) of an upload on the way. UserError."""
         self._check_name(recipe.name)
-        kernel = yield from self._image(recipe.image)
-        initrd = None
-        if recipe.initrd:
-            initrd = yield from self._image(recipe.initrd)
+        with ExitStack() as uploaded:
+            kernel = yield from self._image(recipe.image, uploaded)
+            initrd = (yield from self._image(recipe.initrd, uploaded)) if recipe.initrd else None
+            return self._make(recipe, kernel, initrd, paused=paused)
+
+    def _make(self, recipe: Recipe, kernel: Image, initrd: Image | None, *, paused: bool) -> DomctlInfo:
         with self.lock:
             handle = uuid.uuid4()
             number = self.control.create(recipe.name, handle.bytes, recipe.most_memory // PAGE)
@@ -114,13 +125,14 @@ class Host:
                 self.control.build(number, kernel, recipe.memory // PAGE, recipe.cmdline, initrd)
                 self.guests[number] = self._connect(number, str(handle), recipe)
                 self.control.schedule(number, Scheduling(recipe.weight))
+                made = self.find(str(number))
                 if not paused:
                     self.control.unpause(number)
             except BaseException:
                 self._forget(number)
                 self.control.destroy(number)
                 raise
-            return number
+            return made
 
     def destroy(self, name: str) -> None:
         """End a domain and forget it; UserError."""
@@ -133,8 +145,8 @@ class Host:
 
     # Images.
 
-    def _image(self, name: str) -> Generator[tuple[int, int], None, Image]:
-        """Return the host's image of that name, or upload the file."""
+    def _image(self, name: str, uploaded: ExitStack) -> Generator[tuple[int, int], None, Image]:
+        """Return the host's image of that name, or upload the file until `uploaded` ends."""
         with self.lock:
             for image in self.control.images():
                 if image.name == name:
@@ -147,27 +159,24 @@ class Host:
             ) from error
         if not data:
             raise UserError(f"{name} is empty")
-        return (yield from self._upload(name, data))
-
-    def _upload(self, name: str, data: bytes) -> Generator[tuple[int, int], None, Image]:
         with self.lock:
-            image = self.control.add_image(name[-63:], len(data))
-        try:
-            for offset in range(0, len(data), UPLOAD_PIECE):
-                with self.lock:
-                    self.control.write_image(image, offset, data[offset : offset + UPLOAD_PIECE])
-                yield min(offset + UPLOAD_PIECE, len(data)), len(data)
-        except BaseException:
+            image = self.control.add_image(Path(name).name[-63:], len(data))
+        uploaded.callback(self._remove_image, image)
+        for offset in range(0, len(data), UPLOAD_PIECE):
             with self.lock:
-                self.control.remove_image(image)
-            raise
+                self.control.write_image(image, offset, data[offset : offset + UPLOAD_PIECE])
+            yield min(offset + UPLOAD_PIECE, len(data)), len(data)
         return image
+
+    def _remove_image(self, image: Image) -> None:
+        with self.lock:
+            self.control.remove_image(image)
 
     # What a domain needs.
 
     def _check_name(self, name: str) -> None:
-        if not name or len(name) > 31 or not name.replace("-", "").replace("_", "").isalnum() or name.isdigit():
-            raise UserError(f"{name!r} cannot be a domain's name: use up to 31 letters, digits, - and _")
+        if not _NAME.fullmatch(name) or name.isdigit():
+            raise UserError(f"{name!r} cannot be a domain's name: use up to 31 letters, digits, dots, - and _")
         if any(info.name.decode("ascii", "replace") == name for info in self.domains()):
             raise UserError(f"there is a domain called {name} already")
 
@@ -233,7 +242,14 @@ class Host:
             if action is OnEnd.PRESERVE:
                 continue
             self.destroy(str(guest.number))
-            if action is OnEnd.RESTART:
-                for _ in self.create(guest.recipe):
-                    pass
+            if action is OnEnd.RESTART and time.monotonic() - guest.began >= self.shortest_life:
+                self._again(guest.recipe)
         self._ends_seen = len(ends)
+
+    def _again(self, recipe: Recipe) -> None:
+        """Create a domain as it was; if that is not possible any more, it is the log that says why."""
+        try:
+            for _ in self.create(recipe):
+                pass
+        except UserError as error:
+            print(f"{recipe.name} cannot be restarted: {error}", file=sys.stderr, flush=True)

@@ -40,22 +40,27 @@ class Methods:
 
     def domains(self) -> list[Record]:
         """Return a record for each domain."""
-        return [self._record(info) for info in self._host.domains()]
+        with self._host.lock:
+            return [self._record(info) for info in self._host.domains()]
 
     def look(self) -> Record:
         """Return the domains and the time at which that was, by domain 0's own clock (ns)."""
-        found = self._host.domains()
-        return {"now_ns": sum(found[0].run_time), "domains": [self._record(info) for info in found]}
+        with self._host.lock:
+            found = self._host.domains()
+            return {"now_ns": sum(found[0].run_time), "domains": [self._record(info) for info in found]}
 
     def info(self, domain: str) -> Record:
         """Return all that is known of a domain."""
-        found = self._host.find(domain)
-        guest = self._host.guests.get(found.domain)
-        made_of = (
-            {} if guest is None else {"image": guest.recipe.image, "cmdline": guest.recipe.cmdline, "uuid": guest.uuid}
-        )
-        states = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
-        return {**self._record(found), **made_of, **dict(zip(states, found.run_time, strict=True))}
+        with self._host.lock:
+            found = self._host.find(domain)
+            guest = self._host.guests.get(found.domain)
+            made_of = (
+                {}
+                if guest is None
+                else {"image": guest.recipe.image, "cmdline": guest.recipe.cmdline, "uuid": guest.uuid}
+            )
+            states = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
+            return {**self._record(found), **made_of, **dict(zip(states, found.run_time, strict=True))}
 
     def create(
         self, name: str, image: str, memory: int, weight: int = 10, cmdline: str = "", initrd: str = "",
@@ -71,7 +76,8 @@ class Methods:
                 done, whole = next(creation)
                 yield {"uploaded": done, "bytes": whole}
         except StopIteration as end:
-            return self._record(self._host.find(str(end.value)))
+            with self._host.lock:
+                return self._record(end.value)
 
     def pause(self, domain: str) -> Record:
         """Stop a domain."""
@@ -83,9 +89,10 @@ class Methods:
 
     def destroy(self, domain: str) -> Record:
         """End a domain; return what it was."""
-        found = self._record(self._host.find(domain))
-        self._host.destroy(domain)
-        return found
+        with self._host.lock:
+            found = self._record(self._host.find(domain))
+            self._host.destroy(domain)
+            return found
 
     def sched(self, domain: str, **wanted: float) -> Record:
         """Set what is given of weight, warp_ms, warp_limit_ms, unwarp_ms; return all of them."""
@@ -186,8 +193,7 @@ class Methods:
             raise UserError(f"{path}: {error.name}") from error
 
     def _record(self, info: DomctlInfo) -> Record:
-        with self._host.lock:
-            weight = self._host.control.scheduling(info.domain).weight
+        """Return a record; the lock is held, so that the domain is still there."""
         return {
             "id": info.domain,
             "name": info.name.decode("ascii", "replace") or f"domain-{info.domain}",
@@ -195,7 +201,7 @@ class Methods:
             "reason": reason(info),
             "memory": info.pages * PAGE,
             "cpu_ns": info.run_time[0],
-            "weight": weight,
+            "weight": self._host.control.scheduling(info.domain).weight,
             "upcalls": info.upcalls,
             "hypercalls": info.hypercalls,
         }
