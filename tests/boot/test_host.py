@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.boot.harness import GuestMaker, Images
+from tests.boot.harness import TREE, GuestMaker, Images
 from xengen.control.host import Host
 from xengen.control.methods import Methods
 from xengen.control.places import HostPlaces
@@ -280,3 +280,15 @@ def test_grub_comes_to_its_prompt_takes_commands_and_halts(methods: Methods, gru
     until(lambda: re.search(r"6 times 7 is i386\r?\n", console(methods, "grub")))
     methods.console_input("grub", "halt\r")
     until(lambda: len(methods.domains()) == 1)
+
+
+def test_the_example_of_the_documents_runs(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.guest("spin")
+    monkeypatch.chdir(TREE)
+    text = (TREE / "docs/toolstack.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/toolstack.md", "exec"), names)
+    used = names["progress"][-1]
+    assert sorted(used) == ["spin1", "spin2", "spin3", "spin4"]
+    assert used["spin4"] > 2 * used["spin1"]

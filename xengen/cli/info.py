@@ -1,6 +1,7 @@
-"""`xengen info`: what is in an image, ours or somebody else's.
+"""`xengen info`: what is in an image, ours or somebody else's; or what is known of a domain of a running host.
 
 Invariants
+  - What is a file is an image; any other name is a domain's, when a host runs that has one of that name.
   - A thin verb over `xengen.toolchain.inspect_elf.read_elf`: facts go to stdout, errors are its `UserError`s.
 """
 
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xengen.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,15 +24,20 @@ SHOWN_SYMBOLS = 10
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ELF file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE|DOMAIN", help="An ELF file, or a domain of a running host.")],
     symbols: Annotated[bool, typer.Option("--symbols", help="List every symbol, not only the largest.")] = False,
+    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Which host, if there are several.")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
-    """Show what is in an image: segments, notes, symbols, and code size by template file.
+    """Show what is in an image (segments, notes, symbols, code size by template file), or what a domain is and does.
 
     Example: xengen info build/guests/hello.elf
     """
     from xengen.toolchain.inspect_elf import read_elf
+
+    if not file.exists() and _is_domain(str(file), host):
+        _show_domain(str(file), host, as_json)
+        return
 
     found = read_elf(file)
     if as_json:
@@ -39,6 +47,24 @@ def info(
         return
     for line in _text(found, all_symbols=symbols):
         typer.echo(line)
+
+
+def _is_domain(name: str, host: str) -> bool:
+    """Whether a host runs that has a domain of this name or number."""
+    from xengen.cli.hosts import call
+
+    try:
+        domains = call(host, "domains")
+    except UserError:
+        return False
+    return any(name in (one["name"], str(one["id"])) for one in domains)
+
+
+def _show_domain(name: str, host: str, as_json: bool) -> None:
+    from xengen.cli.hosts import call, show
+
+    found = call(host, "info", domain=name)
+    show(found, as_json, *(f"{key:<12}{value}" for key, value in found.items() if value != ""))
 
 
 def _text(found: ElfInfo, *, all_symbols: bool) -> Iterator[str]:

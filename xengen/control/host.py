@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from xengen.abi.control import DomctlInfo
 from xengen.abi.event import EvtchnBindInterdomain, EvtchnSend
@@ -71,9 +72,30 @@ class Host:
     @classmethod
     @contextmanager
     def boot(
-        cls, hypervisor: Path, agent: Path, *, memory: int, places: HostPlaces, append: str = ""
+        cls,
+        hypervisor: Path | None = None,
+        agent: Path | None = None,
+        *,
+        memory: int = 256 << 20,
+        places: HostPlaces | None = None,
+        append: str = "",
     ) -> Iterator[Host]:
-        """Boot a machine of `memory` bytes and be its toolstack inside the block."""
+        """Boot a machine of `memory` bytes and be its toolstack inside the block.
+
+        Without images those of the source tree are built and taken, without places the consoles' logs go away in the
+        end.
+        """
+        if hypervisor is None or agent is None:
+            hypervisor, agent = _built()
+        with (
+            TemporaryDirectory(prefix="xengen-") as folder,
+            cls._boot(hypervisor, agent, memory, places or HostPlaces(Path(folder)), append) as host,
+        ):
+            yield host
+
+    @classmethod
+    @contextmanager
+    def _boot(cls, hypervisor: Path, agent: Path, memory: int, places: HostPlaces, append: str) -> Iterator[Host]:
         command_line = f"dom0_mem={DOM0_MEMORY} {append}".strip()
         spec = MachineSpec(hypervisor, command_line, (Module(agent),), memory=memory)
         with Machine(spec) as machine, Agent(machine, alone=False) as domain_0:
@@ -108,6 +130,19 @@ class Host:
         if number not in self.guests:
             raise UserError(f"domain {number} was not made by this host")
         return self.guests[number]
+
+    def launch(
+        self, name: str, image: str | Path, *, memory: int = 16 << 20, weight: int = 10, cmdline: str = ""
+    ) -> Guest:
+        """Create a domain of a kernel file (or an image of the host by its name), and let it run; UserError."""
+        for _ in self.create(Recipe(name, str(image), memory, memory, weight, cmdline, "", OnEnd.DESTROY)):
+            pass
+        return self.guest(name)
+
+    def weigh(self, name: str, scheduling: Scheduling) -> None:
+        """Set how a domain shares the processor; UserError."""
+        with self.lock:
+            self.control.schedule(int(self.find(name).domain), scheduling)
 
     def create(self, recipe: Recipe, *, paused: bool = False) -> Generator[tuple[int, int], None, DomctlInfo]:
         """Create a domain and return what it is like; yields (bytes done, bytes) of an upload on the way. UserError."""
@@ -253,3 +288,12 @@ class Host:
                 pass
         except UserError as error:
             print(f"{recipe.name} cannot be restarted: {error}", file=sys.stderr, flush=True)
+
+
+def _built() -> tuple[Path, Path]:
+    """Build the hypervisor and the agent of the source tree that this package is part of."""
+    from xengen.toolchain.build import build
+
+    tree = Path(__file__).resolve().parents[2]
+    hypervisor, agent = build(tree, tree / "build", images=["hypervisor", "agent"])
+    return hypervisor.elf, agent.elf

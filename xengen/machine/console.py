@@ -54,7 +54,7 @@ class Console:
         """Type `data` into the line."""
         self._pump.send(self._index, data)
 
-    def expect(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
+    def expect(self, pattern: str, timeout: float = 30.0) -> re.Match[str]:
         """Wait until `pattern` (a regular expression, MULTILINE) matches behind the mark; the mark moves behind it.
 
         Raises Hang after `timeout` seconds, and TripleFault, HypervisorPanic, QemuExited or EndedEarly when the machine

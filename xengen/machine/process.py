@@ -79,9 +79,12 @@ class Descriptors:
         self._theirs.append(descriptor)
         return descriptor
 
-    def socket(self) -> tuple[socket.socket, int]:
-        """Return a connected pair: our socket, and the child's descriptor."""
-        ours, theirs = socket.socketpair()
+    def socket(self, *, deep: bool = False) -> tuple[socket.socket, int]:
+        """Return a connected pair: our socket, and the child's descriptor.
+
+        A deep one takes more than 200,000 bytes that are written one by one and not read yet, an ordinary one 278.
+        """
+        ours, theirs = _deep_pair() if deep else socket.socketpair()
         ours.setblocking(False)
         self._theirs.append(theirs.detach())
         return ours, self._theirs[-1]
@@ -92,3 +95,15 @@ class Descriptors:
         os.set_blocking(ours, False)
         self._theirs.append(theirs)
         return FileIO(ours), theirs
+
+
+def _deep_pair() -> tuple[socket.socket, socket.socket]:
+    """Return two ends of a TCP connection, which keeps bytes, not messages. Nobody else can have come in between."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        while True:
+            ours = socket.create_connection(listener.getsockname())
+            theirs, peer = listener.accept()
+            if peer == ours.getsockname():
+                return ours, theirs
+            ours.close()
+            theirs.close()

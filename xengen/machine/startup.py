@@ -46,7 +46,9 @@ def lay_out(spec: MachineSpec, descriptors: Descriptors) -> Parts:
     names = _names(spec, descriptors)
     memory = descriptors.memory_file("xengen-memory", spec.memory)
     monitor, monitor_end = descriptors.socket()
-    consoles = [descriptors.socket() for _ in range(spec.serial_ports)]
+    # QEMU drops a character that it could not write after four attempts, and a guest that waits until we have read
+    # counts instructions that depend on us: so there is room for whatever a test writes.
+    consoles = [descriptors.socket(deep=True) for _ in range(spec.serial_ports)]
     trace, trace_end = descriptors.pipe()
     output, output_end = descriptors.pipe()
     wiring = Wiring(
