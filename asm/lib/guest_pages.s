@@ -8,27 +8,6 @@
 
         .text
 
-{% set L = labels("shared_info_map") %}
-# shared_info_map(): maps the page in which the hypervisor says where a page fault was.
-#
-# in:    %ebp = start_info
-# out:   shared_info = its address, or 0 when the hypervisor does not map it
-# clob:  %eax, %ebx, %ecx, %edx, %esi
-# errs:  none
-# why:   it is nowhere in the initial mapping: a guest puts it in place of a page of its own
-{% call routine("shared_info_map") %}
-        movl    $shared_info_page, %ebx
-        movl    START_INFO_shared_info(%ebp), %eax
-        shrl    $PAGE_SHIFT, %eax
-        movl    $(PTE_P | PTE_RW | PTE_A), %ecx
-        call    page_map
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $shared_info_page, shared_info
-{{ L("done") }}:
-        ret
-{% endcall %}
-
 # page_frame(va): the machine frame of a page.
 #
 # in:    %ebx = address in the page, in the initial mapping; %ebp = start_info
@@ -72,6 +51,3 @@
         call    page_frame
         jmp     page_map
 {% endcall %}
-
-{{ space("shared_info_page", "PAGE_SIZE", "PAGE_SIZE") }}
-{{ space("shared_info", 4) }}

@@ -11,10 +11,11 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.boot.agent_fixtures import agent, agent_host, other_agents_host, two_agents
+from tests.boot.control_fixtures import control_host, toolstack
 from tests.boot.event_ports import ends
 from tests.boot.harness import BOOTER, Booter, GuestMaker, Images
 
-__all__ = ["agent", "agent_host", "ends", "other_agents_host", "two_agents"]
+__all__ = ["agent", "agent_host", "control_host", "ends", "other_agents_host", "toolstack", "two_agents"]
 
 LINES_SHOWN = 60
 

@@ -7,7 +7,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ctypes import Structure, sizeof
 from dataclasses import dataclass
 from itertools import count
@@ -26,6 +26,8 @@ from xengen.abi.grant import (
 from xengen.agent.agent import Agent, Page
 from xengen.agent.names import DOMID_SELF, value
 from xengen.agent.outcome import Result
+from xengen.inspect.grants import Handle, grants_of
+from xengen.inspect.live import hypervisor_of
 
 HOST, DEVICE, READONLY, APPLICATION, PTE = (
     value(f"GNTMAP_{name}") for name in ("host_map", "device_map", "readonly", "application_map", "contains_pte")
@@ -172,3 +174,10 @@ def copy(
 def uses(granted: Granted) -> tuple[str, int, int]:
     """Type, type count and references of the frame that is granted."""
     return frame(granted.owner, granted.page.mfn)[:3]
+
+
+def handles_of(agent: Agent) -> Sequence[Handle]:
+    """The handles of a domain that are in use, by the hypervisor's own account."""
+    hypervisor = hypervisor_of(agent.machine)
+    found = grants_of(hypervisor, hypervisor.domains()[agent.domain])
+    return () if found is None else found.handles

@@ -113,6 +113,7 @@ class Booter:
         trace: bool = True,
         start: bool = True,
         cpu: str = CPU,
+        serial_ports: int = 1,
     ) -> Machine:
         """Start the hypervisor with `guests` as its modules, the first of them domain 0; return the running machine.
 
@@ -123,6 +124,7 @@ class Booter:
         spec = MachineSpec(
             self._images.hypervisor(debug=debug), append, modules,
             memory=memory, icount=icount, icount_shift=icount_shift, trace_exceptions=trace, cpu=cpu,
+            serial_ports=serial_ports,
         )  # fmt: skip
         self.machines.append(Machine(spec, start=start))
         return self.machines[-1].__enter__()

@@ -27,8 +27,8 @@ MCU = 100 * MICROSECOND
 DEFAULT_ADVANCE = 10
 BEGIN = 2 * SECOND
 SMALL = "dom0_mem=4M domu_mem=4M"
-NAP_SECONDS = 0.005
-PATIENCE_SECONDS = 60.0
+NAP_SECONDS = 0.02
+PATIENCE_SECONDS = 240.0
 
 # Sleeps until BEGIN; then `rounds` times for `period` ns, and works `work` times 1000 instructions in between; says how
 # late it came to run at the most, in ns, and sleeps for ever. A vcpu's run state tells when it came to run.
@@ -196,9 +196,10 @@ def run_for(machine: Machine, ns: int) -> list[int]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     after = before
     while max(usage.entered for usage in after.values()) < end:
-        assert time.monotonic() < deadline, f"nobody ran for {ns} ns"
         machine.resume()
-        time.sleep(NAP_SECONDS)
+        while system_time(machine) < end:  # it runs on meanwhile: what counts is read when it stands
+            assert time.monotonic() < deadline, f"{ns} ns have not passed"
+            time.sleep(NAP_SECONDS)
         stop(machine)
         after = usages(machine)
     return [late.ran - before[domain].ran for domain, late in after.items()]

@@ -247,7 +247,7 @@ def test_an_nmi_that_nobody_handles_is_dropped(agent: Agent) -> None:
 
 
 def wait_for(fact: Callable[[], bool], what: str) -> None:
-    """Return when `fact` holds; it has five seconds."""
-    deadline = time.monotonic() + 5
+    """Return when `fact` holds; it has a minute, however busy the host is."""
+    deadline = time.monotonic() + 60
     while not fact():
         assert time.monotonic() < deadline, f"waited in vain for {what}"

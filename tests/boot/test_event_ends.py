@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.boot.control_fixtures import Toolstack
 from tests.boot.event_ports import (
     CLOSED,
     INTERDOMAIN,
@@ -16,10 +17,12 @@ from tests.boot.event_ports import (
     bind_ipi,
     bind_virq,
     channel,
+    clear,
     operate,
     pending,
     quiet,
     record,
+    reset,
     send,
     status,
 )
@@ -28,7 +31,7 @@ from xengen.abi.event import EvtchnAllocUnbound, EvtchnBindInterdomain, EvtchnSt
 from xengen.abi.sched import SchedShutdown
 from xengen.agent.agent import Agent
 from xengen.agent.mailbox import DomainDied
-from xengen.agent.names import DOMID_SELF, ESRCH, PTE_P, UVMF_INVLPG, value
+from xengen.agent.names import DOMID_SELF, EINVAL, ESRCH, PTE_P, UVMF_INVLPG, value
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.spec import MIB
 
@@ -173,3 +176,30 @@ def test_domain_0_has_no_such_ports(three: Three) -> None:
     assert (record(zero).store_port, record(zero).console_port) == (0, 0)
     assert status(zero, 1) == Status(CLOSED)
     assert bind_ipi(zero) == 1
+
+
+# Domains that domain 0 makes while it runs.
+
+
+def test_a_domain_s_ports_are_reset_by_domain_0_only_while_it_is_paused(toolstack: Toolstack) -> None:
+    zero, control = toolstack.agent, toolstack.control
+    domain = toolstack.built()
+    control.unpause(domain)
+    here = bind_interdomain(zero, domain, alloc_unbound(zero, 0, dom=domain))
+    assert reset(zero, domain) == -EINVAL
+    control.pause(domain)
+    assert reset(zero, domain) == 0
+    assert status(zero, here) == Status(UNBOUND, dom=domain)
+    clear(zero)
+
+
+def test_a_domain_that_is_not_built_yet_can_have_channels(toolstack: Toolstack) -> None:
+    zero = toolstack.agent
+    domain = toolstack.created(max_pages=2048)
+    there = alloc_unbound(zero, 0, dom=domain)
+    here = bind_interdomain(zero, domain, there)
+    assert send(zero, here) == 0
+    assert status(zero, there, dom=domain) == Status(INTERDOMAIN, dom=0, port=here)
+    toolstack.control.destroy(domain)
+    assert status(zero, here) == Status(UNBOUND, dom=domain)
+    clear(zero)

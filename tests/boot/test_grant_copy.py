@@ -28,6 +28,7 @@ from tests.boot.grants import (
 from tests.boot.tables import read_only
 from tests.boot.test_hypercalls_pieces import assert_between, call
 from xengen.abi.grant import GnttabCopy
+from xengen.abi.hypercalls import MulticallEntry
 from xengen.agent.agent import Agent
 from xengen.agent.names import DOMID_SELF, value
 
@@ -157,4 +158,21 @@ def test_a_long_list_is_done_in_pieces(two_agents: Two) -> None:
     assert after.result == 0
     assert_between(after, upcalls, "grant_table_op")
     assert [user.get(GnttabCopy, address + 24 * index).status for index in range(60)] == [OKAY] * 60
+    user.give_back(page)
+
+
+def test_a_long_list_in_a_multicall_is_done_whole(two_agents: Two) -> None:
+    user, owner = two_agents
+    granted, page = grant(owner, user), user.page()
+    element = GnttabCopy(len=4096, flags=SOURCE_GREF, status=UNTOUCHED)
+    element.source.u.ref, element.source.domid = granted.ref, owner.domain
+    element.dest.u.gmfn, element.dest.domid = page.mfn, DOMID_SELF
+    address = user.put([element] * 60)
+    entries = [MulticallEntry(op=value(f"HYPERCALL_{name}")) for name in ("grant_table_op", "xen_version")]
+    entries[0].args[0], entries[0].args[1], entries[0].args[2] = value("GNTTABOP_copy"), address, 60
+    entries[1].args[0] = value("XENVER_pagesize")
+    assert user.hypercall("multicall", entries, 2) == 0
+    assert [entry.result for entry in entries] == [0, 4096]
+    assert [user.get(GnttabCopy, address + 24 * index).status for index in range(60)] == [OKAY] * 60
+    assert granted.marks == 0
     user.give_back(page)

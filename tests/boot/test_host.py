@@ -292,3 +292,23 @@ def test_the_example_of_the_documents_runs(images: Images, monkeypatch: pytest.M
     used = names["progress"][-1]
     assert sorted(used) == ["spin1", "spin2", "spin3", "spin4"]
     assert used["spin4"] > 2 * used["spin1"]
+
+
+def test_the_same_toolstack_works_over_a_serial_line(
+    images: Images, tmp_path_factory: pytest.TempPathFactory, guest: GuestMaker
+) -> None:
+    places = HostPlaces(tmp_path_factory.mktemp("serial"))
+    kernels = images.hypervisor(), images.guest("agent")
+    with Host.boot(*kernels, memory=64 * MIB, places=places, serial=True) as host:
+        methods = Methods(host)
+        number = make(methods, "web", images.guest("balloon"))["id"]
+        until(lambda: "balloon: 4096 pages" in console(methods, "web"))
+        methods.memory("web", 8 * MIB)
+        until(lambda: "2048 pages of 2048, 0 bad" in console(methods, "web"))
+        assert methods.store_read(f"/local/domain/{number}/name") == "web"
+        methods.destroy("web")
+        until(lambda: len(methods.domains()) == 1)
+        make(methods, "bad", guest(ENDS), 8 * MIB)
+        methods.console_input("bad", "x")
+        until(lambda: len(methods.domains()) == 1)
+        assert check_machine(host.machine) == []

@@ -80,7 +80,7 @@ def frames_of_domain_1(machine: Machine) -> int:
     return sum(domain.record.nr_pages for domain in hypervisor_of(machine).domains() if domain.id == 1)
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for a fact about memory."""
     deadline = time.monotonic() + seconds
     while not condition():

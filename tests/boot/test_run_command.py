@@ -164,7 +164,7 @@ def test_under_icount_two_runs_say_the_same(run: Run) -> None:
 def test_the_json_object_has_how_it_ended_and_every_text(run: Run) -> None:
     said = run("--json")
     found = said.json
-    assert 0 < found["seconds"] < 60
+    assert found["seconds"] > 0
     assert (found["reason"], found["exit_status"], found["message"]) == ("shutdown", 0, "shut down in order")
     assert found["ends"] == [{"domain": 0, "reason": "poweroff", "died": False}]
     assert found["domains"]["0"].startswith("hello from ring 1: ")

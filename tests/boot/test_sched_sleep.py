@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.boot.event_ports import alloc_unbound, bind_ipi, bind_virq, channel, close, mask, quiet, send
+from tests.boot.event_ports import bind_ipi, bind_virq, channel, close, mask, quiet, send
 from tests.boot.harness import Booter, Images
 from tests.boot.pointers import BAD_POINTERS
 from tests.boot.timers import LATEST, MILLISECOND, now
@@ -38,6 +38,7 @@ def pair(machine_of_two: Machine) -> Iterator[tuple[Agent, Agent]]:
     with Agent(machine_of_two, 0) as first, Agent(machine_of_two, 1) as second:
         for each in (first, second):
             quiet(each)
+            assert each.hypercall("vcpu_op", value("VCPUOP_stop_periodic_timer"), 0, 0) == 0
         yield first, second
         for each in (first, second):
             each.reset()

@@ -10,16 +10,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.boot.harness import TREE, Booter, Images
-from xengen.abi.hypercalls import HYPERCALLS
+from xengen.abi.hypercalls import by_name
+from xengen.inspect.live import hypervisor_of
 from xengen.machine.machine import Machine
 
 GRUB_FOR_XEN = Path("/usr/lib/grub/i386-xen")
+PATIENCE = 20.0
 
 pytestmark = pytest.mark.skipif(
     shutil.which("grub-mkimage") is None or not GRUB_FOR_XEN.is_dir(),
@@ -37,13 +40,24 @@ def grub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "grub.elf"
 
 
+def yields(machine: Machine) -> bool:
+    """Whether the last hypercall of domain 0 is sched_op."""
+    domains = hypervisor_of(machine).domains()
+    vcpu = domains[0].vcpu if domains else None
+    return vcpu is not None and vcpu.record.last_hypercall == by_name("sched_op").number
+
+
 @pytest.fixture(scope="module")
 def machine(images: Images, grub: Path) -> Iterator[Machine]:
-    """A machine whose domain 0 is GRUB, as far as it gets."""
+    """A machine whose domain 0 is GRUB, as far as it gets: it has asked the store something, and yields for ever."""
     booter = Booter(images)
     try:
         found = booter(grub, append="log=debug")
-        found.console.expect("is not there: -ENOSYS$")
+        found.console.expect("entering domain 0$")
+        deadline = time.monotonic() + PATIENCE
+        while not yields(found):
+            assert time.monotonic() < deadline, "GRUB does not come to wait for the store"
+            time.sleep(0.01)
         yield found
     finally:
         booter.close()
@@ -60,13 +74,10 @@ def test_it_is_entered_and_makes_hypercalls(machine: Machine) -> None:
     assert any(exception.vector == 0x82 and exception.cpl == 1 for exception in taken)
 
 
-def test_the_first_hypercall_that_it_misses_is_named(machine: Machine) -> None:
-    match = re.search(r"^domain 0: hypercall (\w+) \((\d+)\) is not there", machine.transcript.hypervisor, re.MULTILINE)
-    assert match is not None
-    (call,) = (call for call in HYPERCALLS if call.name == match[1])
-    assert (call.number, call.entry) == (int(match[2]), None)
+def test_it_misses_no_hypercall(machine: Machine) -> None:
+    assert "is not there" not in machine.transcript.hypervisor
 
 
-def test_it_does_not_die_of_what_is_missing(machine: Machine) -> None:
+def test_it_does_not_die(machine: Machine) -> None:
     assert "died" not in machine.transcript.hypervisor
     assert machine.ending() is None

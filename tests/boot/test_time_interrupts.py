@@ -11,6 +11,7 @@ from tests.boot.harness import Booter, Images
 from tests.boot.timers import LATEST, MILLISECOND, SET_TIMER, after, arrival, listen, now, spin_until
 from xengen.abi.traps import TrapInfo
 from xengen.agent.agent import Agent
+from xengen.agent.mailbox import DomainDied
 from xengen.agent.names import GP, KERNEL_CS, SELECTOR_IDT, value
 from xengen.agent.outcome import Fault, completed
 from xengen.inspect.live import check_machine, hypervisor_of
@@ -96,3 +97,19 @@ def in_service(machine: Machine) -> tuple[int, int]:
     """What QEMU says that the first and the second 8259 have in service."""
     first, second = re.findall(r"isr=([0-9a-f]{2})", machine.monitor("info pic"))[:2]
     return int(first, 16), int(second, 16)
+
+
+def test_a_guest_that_an_emulator_lets_into_vm86_mode_does_not_keep_the_processor(boot: Booter) -> None:
+    """QEMU's TCG lets ring 1 do that by iret; entries from there have a longer frame on the hypervisor's stack."""
+    machine = boot("agent", "agent", icount=True, trace=False)
+    with Agent(machine, 0) as first, Agent(machine, 1) as second:
+        page = second.page()
+        second.write(page.va, b"\xeb\xfe")
+        assert second.map(0x10000, page.machine | 7) == 0
+        frame = ("0", "0", "0", "0", "0x1000", "0", "$EFLAGS_VM | EFLAGS_ONE", "0x1000", "0")
+        code = "\n".join(f"pushl {word if word.startswith('$') else '$' + word}" for word in frame)
+        with pytest.raises(DomainDied, match="domain 1 died: it is in virtual 8086 mode"):
+            second.ring1(code.replace("$EFLAGS_VM | EFLAGS_ONE", "$(EFLAGS_VM | EFLAGS_ONE)") + "\niret")
+        machine.console.expect("domain 1 is gone")
+        assert first.hypercall("xen_version", 0) > 0
+        assert check_machine(machine) == []

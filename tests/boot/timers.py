@@ -65,6 +65,14 @@ LET_EVENTS_IN = """
     int $0x82
 """
 
+BLOCK = """
+block:
+    movl $HYPERCALL_sched_op, %eax
+    movl $SCHEDOP_block, %ebx
+    int $0x82
+    jmp block
+"""
+
 SET_TIMER = "movl $HYPERCALL_set_timer_op, %eax\nint $0x82\n"
 CALLBACK = """
     movl $FLAT_KERNEL_CS, %ebx

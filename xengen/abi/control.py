@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ctypes import c_char, c_uint8, c_uint16, c_uint32, c_uint64
 
-from xengen.abi.sched import SchedBvtDomain
+from xengen.abi.sched import SchedBvtDomain, SchedBvtGlobal
 from xengen.abi.structure import AbiStructure, AbiUnion, Constant, Declaration
 
 CONTROL = "xengen"
@@ -57,8 +57,8 @@ class DomctlInfo(AbiStructure):
     """DOMCTL_info: the first domain whose number is not below the one asked for.
 
     flags: DOMINF_*, with the reason of a shutdown in bits 16 to 23. run_time: ns in each run state (RUNSTATE_*), up to
-    now; the first is the CPU time. store_*, console_*: its page and its port, 0 for domain 0. upcalls: events delivered. hypercalls: how many it made. pauses: how often it is
-    paused. reason: of a death, else empty.
+    now; the first is the CPU time. store_*, console_*: its page and its port, 0 for domain 0. upcalls: events
+    delivered. hypercalls: how many it made. pauses: how often it is paused. reason: of a death, else empty.
     """
 
     _fields_ = (
@@ -155,6 +155,12 @@ class SysctlImageWrite(AbiStructure):
     _fields_ = (("image", c_uint32), ("offset", c_uint32), ("buffer", c_uint32), ("bytes", c_uint32))
 
 
+class SysctlScheduler(AbiStructure):
+    """SYSCTL_scheduler: puts (SCHEDULER_put) or gets (SCHEDULER_get) what all domains share: BVT's allowance in ns."""
+
+    _fields_ = (("direction", c_uint32), ("bvt", SchedBvtGlobal))
+
+
 class SysctlArgument(AbiUnion):
     """The command's part of a SYSCTL."""
 
@@ -163,6 +169,7 @@ class SysctlArgument(AbiUnion):
         ("domains", SysctlDomains),
         ("image", SysctlImage),
         ("image_write", SysctlImageWrite),
+        ("scheduler", SysctlScheduler),
     )
 
 
@@ -188,13 +195,14 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "commands of domctl",
         DOMCTL_create=1, DOMCTL_destroy=2, DOMCTL_pause=3, DOMCTL_unpause=4, DOMCTL_info=5, DOMCTL_max_mem=11,
-        DOMCTL_scheduler=16,
+        DOMCTL_scheduler=16, DOMCTL_resume=27,
         DOMCTL_build=0x1000, DOMCTL_hypercalls=0x1001,
     ),
     *_group(
         "commands of sysctl",
         SYSCTL_physinfo=3, SYSCTL_domains=6,
         SYSCTL_image_info=0x1000, SYSCTL_image_add=0x1001, SYSCTL_image_write=0x1002, SYSCTL_image_remove=0x1003,
+        SYSCTL_scheduler=0x1004,
     ),
     *_group(
         "a domain's state",

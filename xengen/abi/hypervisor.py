@@ -225,6 +225,13 @@ class Vcpu(LittleEndianStructure):
     ]
 
 
+class ClockReading(LittleEndianStructure):
+    """A reading of the clock: the TSC, and the system time that it stands for, in ns."""
+
+    _pack_ = 4
+    _fields_ = [("tsc", c_uint64), ("ns", c_uint64)]
+
+
 class WallClock(LittleEndianStructure):
     """The time of day at system time 0: seconds since the beginning of 1970, and nanoseconds."""
 
@@ -484,6 +491,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("LEGACY_KEY", "legacy_key", LegacyKey, OURS),
     Declaration("FEATURE_NAME", "feature_name", FeatureName, OURS),
     Declaration("CONTINUATION", "continuation", Continuation, OURS),
+    Declaration("CLOCK_READING", "clock_reading", ClockReading, OURS),
     Declaration("WALL_CLOCK", "wall_clock", WallClock, OURS),
     Declaration("TIME_SCALE", "time_scale", TimeScale, OURS),
 )
@@ -548,7 +556,7 @@ CONSTANTS: tuple[Constant, ...] = (
         "domain flags",
         DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_DYING_BIT=1, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8,
         DOMAIN_SUSPENDED=16, DOMAIN_CODE_SET=32, DOMAIN_UNBUILT=64, DOMAIN_PRESERVE=128, DOMAIN_DESTROYED=256,
-        RELEASE_PIECE=1024,
+        RELEASE_PIECE=2048,
     ),
     *_group(
         "domain builder",

@@ -47,6 +47,7 @@ from xengen.abi import (
     start,
     traps,
     version,
+    wire,
     x86,
 )
 from xengen.abi.hypercalls import HYPERCALLS, Hypercall
@@ -94,6 +95,7 @@ CHAPTERS: tuple[tuple[str, AbiModule], ...] = (
     ("Control of domains by domain 0", control),
     ("The hypervisor's records of grants", granting),
     ("The agent guest's mailbox", agent),
+    ("The control agent's serial line", wire),
 )
 
 SCALARS: dict[Any, str] = {

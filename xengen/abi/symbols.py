@@ -30,6 +30,7 @@ from xengen.abi import (
     start,
     traps,
     version,
+    wire,
     x86,
 )
 from xengen.abi.structure import AbiModule, offsets
@@ -40,7 +41,7 @@ PUBLIC_MODULES: tuple[AbiModule, ...] = (
     blkif, netif,
 )
 HARDWARE_MODULES: tuple[AbiModule, ...] = (x86,)
-OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, granting, agent)
+OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, granting, agent, wire)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 
 

@@ -49,7 +49,7 @@ class DomainDied(MachineError):
 class Mailbox:
     """The mailbox of domain `domain` on `machine`; `symbols` are the agent's. Waits until the agent is ready."""
 
-    def __init__(self, machine: Machine, domain: int, symbols: SymbolTable, timeout: float = 10.0) -> None:
+    def __init__(self, machine: Machine, domain: int, symbols: SymbolTable, timeout: float = 30.0) -> None:
         self.machine = machine
         self.domain = domain
         self.timeout = timeout
@@ -149,14 +149,16 @@ class Mailbox:
     def _look(self, wanted: str) -> None:
         """Raise when what is waited for cannot come any more."""
         ending = self.machine.ending()
+        ends = [end for end in domain_ends(self.machine.transcript.hypervisor) if end.domain == self.domain]
+        if ends and self.domain == 0:
+            ending = self.machine.wait(self.timeout)  # the machine ends with domain 0, a moment later
         if ending is not None:
             raise EndedEarly(f"the machine {ending.value}, and there was no {wanted}", self.machine.report())
-        for end in domain_ends(self.machine.transcript.hypervisor):
-            if end.domain == self.domain:
-                how = "died" if end.died else "shut down"
-                report = self.machine.report()
-                self.machine.resume()  # the report stopped it, and the other domains have not ended
-                raise DomainDied(f"domain {self.domain} {how}: {end.reason}", report)
+        for end in ends:
+            how = "died" if end.died else "shut down"
+            report = self.machine.report()
+            self.machine.resume()  # the report stopped it, and the other domains have not ended
+            raise DomainDied(f"domain {self.domain} {how}: {end.reason}", report)
 
     def _space(self, record: AgentMailbox) -> Space:
         first = self._symbols.segments[0]

@@ -15,7 +15,7 @@ from xengen.toolchain.image import Origin
 from xengen.toolchain.keystone import Assembler
 from xengen.toolchain.link import link, used_constants
 from xengen.toolchain.lower import lower_lines
-from xengen.toolchain.render import Line
+from xengen.toolchain.provenance import Line
 from xengen.toolchain.spec import ImageSpec
 
 NAME = "snippet"

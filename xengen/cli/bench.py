@@ -29,6 +29,9 @@ WIDTH = 180
 
 
 def bench(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="operations, or sched: shares, latency, and what a switch costs.")
+    ] = "operations",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     against: Annotated[
         Path | None,
@@ -42,13 +45,27 @@ def bench(
         str | None,
         typer.Option("--trace", metavar="NAME", help="List one operation, instruction by instruction, and no more."),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="With sched: draw the domains' virtual times (png, svg, pdf)."),
+    ] = None,
 ) -> int:
     """Measure operations of the hypervisor in instructions, and hold them against their targets.
 
     Exit status: 0 no target is missed; 1 one is; 2 misuse.
 
     Example: xengen bench --trace null
+
+    Example: xengen bench sched --plot sched.svg
     """
+    if what == "sched":
+        if against is not None or append or strict or trace is not None:
+            raise UserError("--against, --append, --strict and --trace are for operations, not for sched")
+        return _sched(as_json, plot)
+    if what != "operations":
+        raise UserError(f"{what!r} is nothing that can be measured: operations or sched")
+    if plot is not None:
+        raise UserError("--plot goes with sched")
     from xengen.bench.measure import measure
     from xengen.bench.operations import NAMES
     from xengen.bench.report import as_object, report
@@ -95,6 +112,38 @@ def other_machine(hypervisor: Path, guest: Module, append: str) -> MachineSpec:
     return MachineSpec(
         hypervisor, line, (guest,), memory=OTHER_MEMORY, icount=True, cpu=CPU_64, emulator=OTHER_EMULATOR
     )
+
+
+def _sched(as_json: bool, plot: Path | None) -> int:
+    from dataclasses import asdict
+
+    from xengen.bench.sched import Files, measure_latency, measure_shares, measure_switches
+    from xengen.toolchain.build import build
+
+    tree = source_tree()
+    images = ["hypervisor", "agent", "spin"]
+    hypervisor, agent, spin = build(tree, tree / "build" / "release", images=images, debug=False)
+    files = Files(hypervisor.elf, agent.elf, spin.elf)
+    shares, samples = measure_shares(files)
+    if plot is not None:
+        from xengen.bench.plot import plot as draw
+
+        draw(samples, shares, plot)
+    latency, switches = measure_latency(files), measure_switches(files)
+    if as_json:
+        found = {
+            "shares": [asdict(share) for share in shares],
+            "latency_ns": latency,
+            "switches": [asdict(switch) for switch in switches],
+        }
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        for share in shares:
+            typer.echo(f"domain {share.domain}, weight {share.weight}: {share.got:.2%} of {share.wanted:.2%}")
+        typer.echo(f"a warped domain runs {latency / 1000:.1f} microseconds after its time, against 16 that spin")
+        for switch in switches:
+            typer.echo(f"a switch with {switch.runnable} runnable: {switch.instructions:.0f} instructions")
+    return int(ExitStatus.YES)
 
 
 def _listing(spec: MachineSpec, measured: Measurement) -> int:

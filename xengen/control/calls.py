@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xengen.abi.control import Domctl, DomctlInfo, Sysctl, SysctlPhysinfo
 from xengen.abi.errno import errno_name
 from xengen.abi.symbols import assembler_symbols
-from xengen.agent.agent import Agent
+from xengen.control.reach import Reach
 from xengen.errors import UserError
 
 _VALUES = assembler_symbols()
@@ -23,7 +23,6 @@ WEIGHT_UNIT = 10_000
 MCU_MS = 0.1
 NS_PER_MS = 1_000_000
 REASON_BYTES = 128
-PAGE = 4096
 
 _SENTENCES = {
     "ENOMEM": "the host has not enough memory",
@@ -66,9 +65,9 @@ class Scheduling:
 
 @dataclass(frozen=True)
 class Control:
-    """The control hypercalls, made by the agent in domain 0."""
+    """The control hypercalls, made by the agent at the other end of `reach`."""
 
-    agent: Agent
+    reach: Reach
 
     # Domains.
 
@@ -85,16 +84,16 @@ class Control:
     def build(self, domain: int, image: Image, pages: int, command_line: str, initrd: Image | None = None) -> None:
         """Give the domain memory, and in it the kernel, as the boot does for its modules; Refused with the reason."""
         text = command_line.encode()
-        reason = self.agent.put_bytes(bytes(REASON_BYTES))
+        reason = self.reach.put(bytes(REASON_BYTES))
         argument = self._domctl("build", domain)
         build = argument.u.build
         build.image, build.pages = image.number, pages
         build.initrd = _VALUES["IMAGE_NONE"] if initrd is None else initrd.number
-        build.command_line, build.command_line_bytes = self.agent.put_bytes(text + b"\0"), len(text)
+        build.command_line, build.command_line_bytes = self.reach.put(text + b"\0"), len(text)
         build.reason, build.reason_bytes = reason, REASON_BYTES
-        result = self.agent.hypercall("domctl", argument)
+        result = self.reach.hypercall("domctl", argument)
         if result < 0:
-            said = self.agent.space.read_linear(reason, REASON_BYTES).split(b"\0")[0].decode("ascii", "replace")
+            said = self.reach.read(reason, REASON_BYTES).split(b"\0")[0].decode("ascii", "replace")
             raise Refused(f"{image.name} cannot be started", _name(result), said)
 
     def pause(self, domain: int) -> None:
@@ -142,7 +141,7 @@ class Control:
         number = 0
         while True:
             argument = self._domctl("info", number)
-            if self.agent.hypercall("domctl", argument) < 0:
+            if self.reach.hypercall("domctl", argument) < 0:
                 return
             info = DomctlInfo.from_buffer_copy(argument.u.info)
             yield info
@@ -162,7 +161,7 @@ class Control:
         while True:
             argument = self._sysctl("image_info")
             argument.u.image.image = number
-            if self.agent.hypercall("sysctl", argument) < 0:
+            if self.reach.hypercall("sysctl", argument) < 0:
                 return
             image = argument.u.image
             yield Image(int(image.image), image.name.decode("ascii", "replace"), int(image.bytes))
@@ -180,7 +179,7 @@ class Control:
         argument = self._sysctl("image_write")
         write = argument.u.image_write
         write.image, write.offset, write.bytes = image.number, offset, len(data)
-        write.buffer = self.agent.put_bytes(data)
+        write.buffer = self.reach.put(data)
         self._do("sysctl", argument, f"cannot upload {image.name}")
 
     def remove_image(self, image: Image) -> None:
@@ -201,7 +200,7 @@ class Control:
         return Sysctl(cmd=_VALUES[f"SYSCTL_{command}"], interface_version=VERSION)
 
     def _do(self, call: str, argument: Domctl | Sysctl, what: str) -> None:
-        result = self.agent.hypercall(call, argument)
+        result = self.reach.hypercall(call, argument)
         if result < 0:
             raise Refused(what, _name(result))
 

@@ -7,6 +7,7 @@ Invariants
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -38,12 +39,16 @@ class Recipe:
 
 @dataclass
 class Guest:
-    """A domain that runs, or has ended and is kept. `ended`: how, or empty. `began`: when, by time.monotonic."""
+    """A domain that runs, or has ended and is kept.
+
+    ends: closed when it is forgotten, takes back what was made for it. ended: how, or empty. began: by time.monotonic.
+    """
 
     number: int
     uuid: str
     recipe: Recipe
     services: DomainServices
+    ends: ExitStack
     log: Path
     ended: str = ""
     began: float = field(default_factory=time.monotonic)

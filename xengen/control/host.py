@@ -17,16 +17,19 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from xengen.abi.control import DomctlInfo
-from xengen.abi.event import EvtchnBindInterdomain, EvtchnSend
+from xengen.abi.event import EvtchnBindInterdomain, EvtchnClose, EvtchnSend
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent
-from xengen.control.calls import PAGE, UPLOAD_PIECE, Control, Image, Refused, Scheduling
+from xengen.control.calls import UPLOAD_PIECE, Control, Image, Refused, Scheduling
 from xengen.control.guest import Guest, OnEnd, Recipe
+from xengen.control.line import ConsoleWire, Line
 from xengen.control.places import HostPlaces
+from xengen.control.reach import PAGE, Far, Near, Reach
 from xengen.control.rings import console_channel, store_channel
 from xengen.control.services import ConsoleService, DomainServices, StoreService
 from xengen.errors import UserError
@@ -40,22 +43,19 @@ _VALUES = assembler_symbols()
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
 SERVE_SECONDS = 0.002
 DOM0_MEMORY = "16M"
-# Between requests the agent sleeps, so that domains have the processor; behind one it looks for the next for a while.
-NAP_NS = 1_000_000
-SPINS = 20_000
 # Domain 0 is small and woken often: it comes first when it wakes.
 DOM0_SCHEDULING = Scheduling(weight=100, warp_ms=20.0)
 
 
 @dataclass
 class Host:
-    """The toolstack on `machine`, whose domain 0 is `agent`: see `Host.boot`.
+    """The toolstack on `machine`, whose domain 0 is reached by `reach`: see `Host.boot`.
 
     shortest_life: a domain that ended sooner (in seconds) is not restarted, for it would do the same again.
     """
 
     machine: Machine
-    agent: Agent
+    reach: Reach
     places: HostPlaces
     store: Server = field(default_factory=Server)
     guests: dict[int, Guest] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Host:
     shortest_life: float = 1.0
 
     def __post_init__(self) -> None:
-        self.control = Control(self.agent)
+        self.control = Control(self.reach)
         self._stopping = threading.Event()
         self._ends_seen = 0
         self.store.introduce(0)
@@ -79,9 +79,11 @@ class Host:
         memory: int = 256 << 20,
         places: HostPlaces | None = None,
         append: str = "",
+        serial: bool = False,
     ) -> Iterator[Host]:
         """Boot a machine of `memory` bytes and be its toolstack inside the block.
 
+        `serial`: talk to domain 0 over a serial line, as to a real machine on a cable, not through its memory.
         Without images those of the source tree are built and taken, without places the consoles' logs go away in the
         end.
         """
@@ -89,21 +91,29 @@ class Host:
             hypervisor, agent = _built()
         with (
             TemporaryDirectory(prefix="xengen-") as folder,
-            cls._boot(hypervisor, agent, memory, places or HostPlaces(Path(folder)), append) as host,
+            cls._boot(hypervisor, agent, memory, places or HostPlaces(Path(folder)), append, serial) as host,
         ):
             yield host
 
     @classmethod
     @contextmanager
-    def _boot(cls, hypervisor: Path, agent: Path, memory: int, places: HostPlaces, append: str) -> Iterator[Host]:
+    def _boot(
+        cls, hypervisor: Path, agent: Path, memory: int, places: HostPlaces, append: str, serial: bool
+    ) -> Iterator[Host]:
         command_line = f"dom0_mem={DOM0_MEMORY} {append}".strip()
-        spec = MachineSpec(hypervisor, command_line, (Module(agent),), memory=memory)
-        with Machine(spec) as machine, Agent(machine, alone=False) as domain_0:
-            host = cls(machine, domain_0, places)
+        module = Module(agent, "wire=com2" if serial else "")
+        spec = MachineSpec(hypervisor, command_line, (module,), memory=memory, serial_ports=2 if serial else 1)
+        with ExitStack() as stack:
+            machine = stack.enter_context(Machine(spec))
+            reach: Reach
+            if serial:
+                machine.console.expect("agent: mailbox at")
+                reach = Far(Line(ConsoleWire(machine.consoles[1])), agent)
+            else:
+                reach = Near(stack.enter_context(Agent(machine, alone=False)))
+            host = cls(machine, reach, places)
             server = threading.Thread(target=host._serve, daemon=True)
             server.start()
-            domain_0.mailbox.nap = NAP_NS
-            domain_0.mailbox.spins = SPINS
             try:
                 yield host
             finally:
@@ -222,38 +232,40 @@ class Host:
             number, recipe.name, handle, recipe.memory >> 10, recipe.most_memory >> 10,
             info.store_mfn, info.store_port, info.console_mfn, info.console_port,
         )  # fmt: skip
-        add_domain(self.store.tree, facts)
-        console = console_channel(self._page(info.console_mfn))
-        store = store_channel(self._page(info.store_mfn))
-        services = DomainServices(
-            ConsoleService(console, self._bell(number, info.console_port)),
-            StoreService(store, self.store, self.store.introduce(number), self._bell(number, info.store_port)),
-        )
-        log = self.places.console(recipe.name)
-        log.write_bytes(b"")
-        return Guest(number, handle, recipe, services, log)
+        with ExitStack() as ends:
+            add_domain(self.store.tree, facts)
+            ends.callback(remove_domain, self.store.tree, number, handle)
+            connection = self.store.introduce(number)
+            ends.callback(self.store.release, number)
+            channels = []
+            for of_page, mfn in ((console_channel, info.console_mfn), (store_channel, info.store_mfn)):
+                page = self.reach.page(number, mfn)
+                ends.callback(self.reach.let_go, page)
+                channels.append(of_page(page))
+            bells = [self._bell(number, port, ends) for port in (info.console_port, info.store_port)]
+            services = DomainServices(
+                ConsoleService(channels[0], bells[0]), StoreService(channels[1], self.store, connection, bells[1])
+            )
+            log = self.places.console(recipe.name)
+            log.write_bytes(b"")
+            return Guest(number, handle, recipe, services, ends.pop_all(), log)
 
-    def _page(self, mfn: int) -> memoryview:
-        return self.machine.memory.view(mfn * PAGE, PAGE)
-
-    def _bell(self, number: int, remote_port: int) -> Callable[[], None]:
-        """Bind to a domain's port; return what notifies the domain."""
+    def _bell(self, number: int, remote_port: int, ends: ExitStack) -> Callable[[], int]:
+        """Bind to a domain's port until `ends` is closed; return what notifies the domain."""
         binding = EvtchnBindInterdomain(remote_dom=number, remote_port=remote_port)
-        result = self.agent.hypercall("event_channel_op", _VALUES["EVTCHNOP_bind_interdomain"], binding)
+        result = self._event("bind_interdomain", binding)
         if result != 0:
             raise Refused(f"cannot bind to port {remote_port} of domain {number}", repr(result))
-        port = EvtchnSend(port=binding.local_port)
+        ends.callback(self._event, "close", EvtchnClose(port=binding.local_port))
+        return partial(self._event, "send", EvtchnSend(port=binding.local_port))
 
-        def ring() -> None:
-            self.agent.hypercall("event_channel_op", _VALUES["EVTCHNOP_send"], port)
-
-        return ring
+    def _event(self, command: str, argument: EvtchnBindInterdomain | EvtchnClose | EvtchnSend) -> int:
+        return self.reach.hypercall("event_channel_op", _VALUES[f"EVTCHNOP_{command}"], argument)
 
     def _forget(self, number: int) -> None:
         guest = self.guests.pop(number, None)
         if guest is not None:
-            remove_domain(self.store.tree, number, guest.uuid)
-            self.store.release(number)
+            guest.ends.close()
 
     # The thread.
 

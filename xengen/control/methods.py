@@ -14,9 +14,9 @@ from typing import Any
 
 from xengen.abi.control import DomctlInfo
 from xengen.abi.symbols import assembler_symbols
-from xengen.control.calls import PAGE
 from xengen.control.guest import OnEnd, Recipe
 from xengen.control.host import Host
+from xengen.control.reach import PAGE
 from xengen.errors import UserError
 from xengen.store.errors import StoreError
 from xengen.store.paths import Path as StorePath

@@ -11,6 +11,7 @@ from ctypes import LittleEndianStructure
 from dataclasses import dataclass
 
 from xengen.abi.rings import XenconsInterface, XenstoreDomainInterface
+from xengen.control.reach import SharedPage
 from xengen.errors import XengenError
 
 _WORD = 1 << 32
@@ -24,7 +25,7 @@ class BadRing(XengenError):
 class ByteRing:
     """A ring of `size` bytes (a power of two) at `offset` of `page`; producer and consumer are offsets of counters."""
 
-    page: memoryview
+    page: SharedPage
     offset: int
     size: int
     producer: int
@@ -34,17 +35,24 @@ class ByteRing:
         """Consume all that is there; BadRing."""
         consumer = self._counter(self.consumer)
         filled = self._filled(consumer, self._counter(self.producer))
-        data = bytes(self.page[self.offset : self.offset + self.size])
         first = consumer % self.size
-        self._set(self.consumer, consumer + filled)
-        return (data + data)[first : first + filled]
+        straight = min(filled, self.size - first)
+        data = bytes(self.page[self.offset + first : self.offset + first + straight])
+        data += bytes(self.page[self.offset : self.offset + filled - straight])
+        if filled:
+            self._set(self.consumer, consumer + filled)
+        return data
 
     def put(self, data: bytes | bytearray) -> int:
         """Produce as much of `data` as there is room for; return how many bytes that is; BadRing."""
         producer = self._counter(self.producer)
         count = min(len(data), self.size - self._filled(self._counter(self.consumer), producer))
-        for index in range(count):
-            self.page[self.offset + (producer + index) % self.size] = data[index]
+        if not count:
+            return 0
+        first = producer % self.size
+        straight = min(count, self.size - first)
+        self.page[self.offset + first : self.offset + first + straight] = bytes(data[:straight])
+        self.page[self.offset : self.offset + count - straight] = bytes(data[straight:count])
         self._set(self.producer, producer + count)
         return count
 
@@ -62,7 +70,7 @@ class ByteRing:
 
 
 def _ring(
-    page: memoryview, structure: type[LittleEndianStructure], data: str, producer: str, consumer: str
+    page: SharedPage, structure: type[LittleEndianStructure], data: str, producer: str, consumer: str
 ) -> ByteRing:
     field = getattr(structure, data)
     counters = (getattr(structure, producer).offset, getattr(structure, consumer).offset)
@@ -77,7 +85,7 @@ class Channel:
     sent: ByteRing
 
 
-def console_channel(page: memoryview) -> Channel:
+def console_channel(page: SharedPage) -> Channel:
     """Return the channel of a console page (4096 bytes, live)."""
     return Channel(
         _ring(page, XenconsInterface, "out", "out_prod", "out_cons"),
@@ -85,7 +93,7 @@ def console_channel(page: memoryview) -> Channel:
     )
 
 
-def store_channel(page: memoryview) -> Channel:
+def store_channel(page: SharedPage) -> Channel:
     """Return the channel of a store page (4096 bytes, live)."""
     return Channel(
         _ring(page, XenstoreDomainInterface, "req", "req_prod", "req_cons"),

@@ -27,7 +27,7 @@ class ConsoleService:
     """
 
     channel: Channel
-    notify: Callable[[], None]
+    notify: Callable[[], object]
     written: bytearray = field(default_factory=bytearray)
     position: int = 0
     waiting: bytearray = field(default_factory=bytearray)
@@ -57,7 +57,7 @@ class StoreService:
     channel: Channel
     server: Server
     connection: Connection
-    notify: Callable[[], None]
+    notify: Callable[[], object]
     parser: Parser = field(default_factory=Parser)
 
     def look(self) -> None:

@@ -16,9 +16,10 @@ from xengen.fuzz.calls import LISTS, Call, Hypercall, Iret, Multicall
 from xengen.fuzz.descriptors import REGISTERS, LoadSegment, SetGdt, UpdateDescriptor
 from xengen.fuzz.ends import ENDS, End
 from xengen.fuzz.frame import Kind
+from xengen.fuzz.grant_picks import GrantPicks
 from xengen.fuzz.memory import Decrease, Exchange, Increase
 from xengen.fuzz.mmu import Extend, MapPage, MmuExtended, MmuUpdate, Store
-from xengen.fuzz.picks import SEGMENTS, TABLES, USUAL, Picks
+from xengen.fuzz.picks import SEGMENTS, TABLES, USUAL
 from xengen.fuzz.places import OWN, Extra, Own, Place, Pool
 from xengen.fuzz.settings import Settings, Wild
 from xengen.fuzz.values import (
@@ -40,7 +41,7 @@ POINTER_SECOND = frozenset({12, 17, 20, 28, 29, 30, 31, 32, 33, 34})  # calls wh
 ORDERS = (0, 0, 0, 0, 1, 1, 2, 3, 9, 10, 31, 0xFFFFFFFF)
 
 
-class Choices(Picks):
+class Choices(GrantPicks):
     """Makes operations."""
 
     # Kinds of operations, by name: what the rules choose between.
@@ -93,7 +94,8 @@ class Choices(Picks):
 
     def _call(self) -> Call:
         return self._random.choice((
-            self._update, self._update, self._extend, self._extend, self._map, self._memory, self._descriptors
+            self._update, self._update, self._extend, self._extend, self._map, self._memory, self._descriptors,
+            self._grant_call,
         ))()  # fmt: skip
 
     def _update(self) -> Call:

@@ -69,6 +69,13 @@ class Frames:
         self._frames[mfn] = frame
         self.owned[frame.owner] += 1
 
+    def hand_over(self, mfn: int, owner: int) -> None:
+        """A frame becomes another domain's."""
+        frame = self.change(mfn)
+        self.owned[frame.owner] -= 1
+        frame.owner = owner
+        self.owned[owner] += 1
+
     def of(self, owner: int) -> list[int]:
         """Return all frames of a domain."""
         return [mfn for mfn, frame in self._frames.items() if frame.owner == owner]

@@ -28,6 +28,7 @@ from xengen.fuzz.contents import Contents
 from xengen.fuzz.frame import IO_OWNER, XEN_OWNER, Frame, Hardware, Kind, Refused
 from xengen.fuzz.frames import CACHE_BITS
 from xengen.fuzz.segments import checked
+from xengen.fuzz.sharing import Sharing
 from xengen.fuzz.spaces import AddressSpaces, Domain, Owners
 
 PAGE = 4096
@@ -42,21 +43,24 @@ class Model(AddressSpaces):
     def __init__(self, contents: Contents, hardware: Hardware) -> None:
         super().__init__(contents, hardware)
         self.m2p: dict[int, int] = {}
+        self.sharing = Sharing(self)
 
     def begin(self) -> None:
         """Begin a step."""
         self.contents.begin()
         self.m2p.clear()
 
-    def add(self, domain: Domain, mfns: list[int], *, privileged: bool) -> None:
-        """A domain as its builder leaves it: `mfns` are its frames, its base pointer is pinned."""
+    def add(self, domain: Domain, mfns: list[int], tables: list[int], *, privileged: bool) -> None:
+        """A domain as its builder leaves it: `mfns` are its frames, its base pointer is pinned; `tables`: of grants."""
         if privileged:
             self.frames.privileged.add(domain.id)
         self.domains[domain.id] = domain
         for mfn in mfns:
             self.frames.add(mfn, Frame(domain.id))
-        # The hypervisor writes into the shared page: it has a reference and a use, and no allocation.
-        self.frames.add(domain.shared_info, Frame(domain.id, False, 1, Kind.WRITABLE, 1))
+        # The hypervisor writes into the shared page and grant tables: they have a reference and a use, no allocation.
+        self.sharing.tables[domain.id] = tables
+        for mfn in self.shared(domain.id):
+            self.frames.add(mfn, Frame(domain.id, False, 1, Kind.WRITABLE, 1))
         self.pin(domain.base, Kind.L3, domain.id)
         self.frames.use(domain.base, Kind.L3)
         self.frames.refer(domain.base)
@@ -66,9 +70,13 @@ class Model(AddressSpaces):
         """The domains that have not ended."""
         return [domain for domain in self.domains.values() if domain.alive]
 
+    def shared(self, owner: int) -> list[int]:
+        """Return the hypervisor's frames that a domain owns: the shared page, and those of its grant table."""
+        return [self.domains[owner].shared_info, *self.sharing.tables[owner]]
+
     def pages(self, owner: int) -> int:
-        """Return how many frames count as a domain's own: all but the shared page."""
-        return self.frames.owned[owner] - (self.domains[owner].shared_info in self.frames)
+        """Return how many frames count as a domain's own: all but the hypervisor's."""
+        return self.frames.owned[owner] - sum(mfn in self.frames for mfn in self.shared(owner))
 
     # Who may act for whom.
 
@@ -267,6 +275,7 @@ class Model(AddressSpaces):
                 self.unpin(mfn, domain.id)
             if mfn in self.frames and self.frames[mfn].allocated:
                 self.frames.give_up(mfn)
+        self.sharing.end(domain.id)
 
     # How it is done.
 

@@ -33,7 +33,7 @@ class Own:
     name: str
 
 
-OWN = ("l3", "l2", "pool_l1", "code_l1", "shared_info", "start_info", "p2m", "code", "mailbox")
+OWN = ("l3", "l2", "pool_l1", "code_l1", "shared_info", "start_info", "p2m", "code", "mailbox", "grant_table")
 
 
 @dataclass(frozen=True)

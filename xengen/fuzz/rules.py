@@ -103,6 +103,11 @@ class Fuzz(RuleBasedStateMachine):
         self._do(numbers, Choices.instruction)
 
     @rule(numbers=NUMBERS)
+    def grants(self, numbers: bytes) -> None:
+        """Pages that domains show to each other."""
+        self._do(numbers, Choices.share)
+
+    @rule(numbers=NUMBERS)
     def wild(self, numbers: bytes) -> None:
         """What makes no sense; now and then a domain ends."""
         self._do(numbers, Choices.wild)

@@ -17,6 +17,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from xengen.abi.grant import GnttabSetupTable
 from xengen.agent.agent import Agent
 from xengen.agent.mailbox import DomainDied
 from xengen.agent.names import PTE_P, value
@@ -174,17 +175,20 @@ class World:
         self._bury(domain)
 
     def _bury(self, domain: int) -> None:
-        """Wait until of a domain that has ended nothing is left but what others map; its shared page goes last."""
-        frames, shared = self.model.frames, self.model.domains[domain].shared_info
-        kept = frames.owned[domain] - 1
-        if not kept and frames[shared].references == 1:
-            frames.unuse(shared)
-            frames.unrefer(shared)
+        """Wait until of a domain that has ended nothing is left but what others use; its shared pages go last."""
+        frames = self.model.frames
+        own = [mfn for mfn in self.model.shared(domain) if mfn in frames]
+        kept = frames.owned[domain] - len(own)
+        gone = not kept and all(frames[mfn].references == 1 for mfn in own)
+        for mfn in own if gone else ():
+            frames.unuse(mfn)
+            frames.unrefer(mfn)
         other = self.agents[self.model.alive[0].id]
         for _ in range(TURNS_OF_AN_END):
             other.batch([("sched_op", value("SCHEDOP_yield"), 0)] * 8)
             found = [one.record.nr_pages for one in self.hypervisor.domains() if one.id == domain]
-            if found == ([kept] if shared in frames else []):
+            if found == ([] if gone else [kept]):
+                other.batch([("sched_op", value("SCHEDOP_yield"), 0)] * 8)  # its own uses of grants end last
                 return
         raise Failure(f"domain {domain} has ended, but of its frames {found} are not free; others use {kept}")
 
@@ -215,7 +219,8 @@ class World:
         mfns = words(agent.read(info.mfn_list, 4 * info.nr_pages))
         most = agent.hypercall("memory_op", value("XENMEM_maximum_reservation"), [value("DOMID_SELF")])
         shared = info.shared_info // PAGE
-        self.model.add(Domain(domain, agent.space.l3, shared, int(most)), mfns, privileged=domain == 0)
+        table = grant_table(agent)
+        self.model.add(Domain(domain, agent.space.l3, shared, int(most)), mfns, [table], privileged=domain == 0)
         pool = {self.spare(domain, index).mfn for index in range(POOL_PAGES)}
         top = (self.contents.page(agent.space.l3)[3] & LOW_FRAME) >> 12
         slots: dict[int, int] = {}
@@ -233,6 +238,7 @@ class World:
             "pool_l1": slots[self.spare(domain, 0).va >> 21 & 511],
             "code_l1": slots[agent.address("agent_code") >> 21 & 511],
             "shared_info": shared,
+            "grant_table": table,
             "start_info": spaces.page(agent.mailbox.start_info_va & -PAGE).mfn,
             "p2m": spaces.page(info.mfn_list).mfn,
             "code": spaces.page(agent.address("agent_code")).mfn,
@@ -273,6 +279,15 @@ class SparePage:
 
     va: int
     mfn: int
+
+
+def grant_table(agent: Agent) -> int:
+    """Have a domain set up a grant table of one frame, and return that frame."""
+    listed = agent.put([0])
+    argument = GnttabSetupTable(dom=value("DOMID_SELF"), nr_frames=1, frame_list=listed)
+    if agent.hypercall("grant_table_op", value("GNTTABOP_setup_table"), argument, 1) or argument.status:
+        raise Failure(f"domain {agent.domain} cannot set up a grant table: status {argument.status}")
+    return words(agent.space.read_linear(listed, 4))[0]
 
 
 def words(data: bytes) -> list[int]:

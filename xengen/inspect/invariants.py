@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from xengen.inspect import descriptors, events, frames, grants, region, reserved, tables, timers
+from xengen.inspect import descriptors, events, frames, grants, region, reserved, scheduler, tables, timers
 from xengen.inspect.survey import Survey, survey
 from xengen.inspect.tables import Mapping, Permits, nothing_permitted
 from xengen.inspect.views import BadStructure, Hypervisor
@@ -67,6 +67,8 @@ CHECKS: tuple[Check, ...] = (
     events.ports,
     events.channels,
     timers.timers,
+    scheduler.queues,
+    scheduler.states,
     region.frames_shown,
     region.permissions,
     region.alias_table,

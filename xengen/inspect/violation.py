@@ -50,6 +50,8 @@ class Rule(StrEnum):
     PORT = "port"  # an event channel port is what its record says, and bound to what there is
     CHANNEL = "channel"  # the two ends of an event channel name each other
     TIMER = "timer"  # the heap of timers has those that are set, in order, and the alarm is not later than any
+    RUN_QUEUE = "run-queue"  # the scheduler's heaps have those that wait, in order, and each knows its place
+    RUN_STATE = "run-state"  # who may run runs or waits, as its state says, and is not behind the others' time
     REGION = "region"  # the hypervisor's own mappings are of its own frames
     PERMISSIONS = "permissions"  # and nothing of them is writable and executable, or open to ring 3
     REGISTERS = "registers"  # the processor's control registers agree with the current vcpu

@@ -54,6 +54,12 @@ class Console:
         """Type `data` into the line."""
         self._pump.send(self._index, data)
 
+    def since(self, position: int, timeout: float) -> bytes:
+        """Return the bytes from `position` on; when there are none, wait up to `timeout` seconds for some."""
+        self._wait_beyond(position, time.monotonic() + timeout)
+        with self._pump.changed:
+            return bytes(self._pump.consoles[self._index][position:])
+
     def expect(self, pattern: str, timeout: float = 30.0) -> re.Match[str]:
         """Wait until `pattern` (a regular expression, MULTILINE) matches behind the mark; the mark moves behind it.
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xengen.toolchain.errors import BuildError
 from xengen.toolchain.image import Origin
 from xengen.toolchain.instructions import explain
-from xengen.toolchain.lexer import split_operands, tokens
+from xengen.toolchain.lexer import cut_operands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,7 @@ _PER_LINE = 64
 _BLAME_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Some lines of Keystone text, the names that they define, and the statement that they came from."""
 
     text: str
@@ -95,7 +94,6 @@ def _blame(assembler: Assembler, base: int, pieces: Sequence[Piece], whole: Answ
         return BuildError(Origin("the assembler's own text", 0), what)
     if piece.is_instruction:
         mnemonic, _, operands = piece.text.splitlines()[-1].partition(" ")
-        texts = ["".join(token.text for token in operand) for operand in split_operands(tokens(operands))]
-        reason = explain(mnemonic, texts, reason)
+        reason = explain(mnemonic, cut_operands(operands), reason)
     return BuildError(piece.origin, reason, piece.rendered)
 

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
     from xengen.toolchain.image import Image
     from xengen.toolchain.keystone import Assembler
-    from xengen.toolchain.render import Templates
+    from xengen.toolchain.parse import Templates
     from xengen.toolchain.spec import ImageSpec
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SUFFIXES = ("elf", "map", "lst", "s")
+_PACKAGES = ("keystone_engine", "jinja2")
 PHASES = ("check", "render", "lower", "assemble", "link", "write")
 
 
@@ -78,7 +79,7 @@ class Made:
 
 def make(tree: Path, spec: ImageSpec, assembler: Assembler, *, debug: bool) -> Made:
     """Make one image in memory: render, lower, assemble, link. BuildError at the author's place."""
-    from xengen.toolchain.render import Templates
+    from xengen.toolchain.parse import Templates
 
     return _make(Templates(tree), spec, assembler, debug, Timings())
 
@@ -122,6 +123,11 @@ def build(
     tree: Path, out: Path, *, images: Sequence[str] | None = None, debug: bool = True
 ) -> list[BuildResult]:
     """Build the images called `images` (all when None) into `out`, those that changed; BuildError or UserError."""
+    with _no_collection():
+        return _build(tree, out, images, debug)
+
+
+def _build(tree: Path, out: Path, images: Sequence[str] | None, debug: bool) -> list[BuildResult]:
     specs = select_images(tree, images)
     timings = {spec.name: Timings() for spec in specs}
     keys: dict[str, str] = {}
@@ -138,11 +144,11 @@ def build(
         from xengen.toolchain.elf import write_elf
         from xengen.toolchain.keystone import Assembler
         from xengen.toolchain.listing import listing_text, map_text
-        from xengen.toolchain.render import Templates
+        from xengen.toolchain.parse import Templates
 
         files: dict[str, dict[str, bytes]] = {}
         templates = Templates(tree)
-        with Assembler() as assembler, _no_collection():
+        with Assembler() as assembler:
             for spec in stale:
                 made = _make(templates, spec, assembler, debug, timings[spec.name])
                 with timings[spec.name].phase("link"):
@@ -189,17 +195,13 @@ def _tools_key(tree: Path, debug: bool) -> bytes:
     return digest.digest()
 
 
-def _versions() -> str:
-    """Return the versions of the packages that decide what the bytes are."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = []
-    for name in ("keystone-engine", "jinja2"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} is missing")
-    return ", ".join(found)
+def _versions() -> list[str]:
+    """Return names and versions of the packages that decide what the bytes are, as their folders say them."""
+    # importlib.metadata would say the same, but takes longer to import than the whole check of a current build.
+    folders = [Path(folder) for folder in sys.path]
+    return sorted(
+        found.name for folder in folders for name in _PACKAGES for found in folder.glob(f"{name}-*.dist-info")
+    )
 
 
 def _key(tree: Path, spec: ImageSpec, tools: bytes) -> str:

@@ -15,9 +15,8 @@ from xengen.toolchain.lexer import (
     MAX_U32,
     MAX_U64,
     NAME,
-    Kind,
     SyntaxProblem,
-    split_operands,
+    cut_operands,
     squeeze,
     tokens,
     unescape,
@@ -39,6 +38,9 @@ _WIDTHS = {
 }  # fmt: skip
 _KEYSTONE = {1: ".byte", 2: ".word", 4: ".long", 8: ".quad"}
 _KINDS = {"function": SymbolKind.FUNCTION, "object": SymbolKind.OBJECT, "notype": SymbolKind.LABEL}
+_SYMBOL = re.compile(NAME)
+_TYPE = re.compile(rf"({NAME})\s*,\s*[@%](\w+)")
+_PAIR = re.compile(rf"({NAME})\s*,(.+)")
 _SECTION = re.compile(rf'({NAME})\s*(?:,\s*"([a-zA-Z]*)"\s*(?:,\s*[@%](?:progbits|nobits|note))?)?')
 
 
@@ -49,7 +51,7 @@ def _emit(low: Lowering, text: str, keystone: str, role: Role, expected: str | N
 def _data(low: Lowering, name: str, rest: str) -> None:
     width = _WIDTHS[name]
     limit = MAX_U64 if width == 8 else MAX_U32
-    items = [low.lower(item, limit) for item in split_operands(tokens(rest))]
+    items = [low.lower(item, limit) for item in cut_operands(rest)]
     if any(not item for item in items):
         raise SyntaxProblem(f"value missing in {name}")
     _emit(low, f"{name} {squeeze(rest)}", f"{_KEYSTONE[width]} {', '.join(items)}", Role.DATA, hex(width * len(items)))
@@ -57,16 +59,16 @@ def _data(low: Lowering, name: str, rest: str) -> None:
 
 def _string(low: Lowering, name: str, rest: str) -> None:
     data = b""
-    for item in split_operands(tokens(rest)):
-        if len(item) != 1 or item[0].kind is not Kind.STRING:
+    for item in cut_operands(rest):
+        if [kind for kind, _ in tokens(item)] != ["string"]:
             raise SyntaxProblem(f'{name} takes strings: {name} "text"')
-        data += unescape(item[0].text[1:-1]) + (b"" if name == ".ascii" else b"\0")
-    text = ".byte " + ", ".join(map(hex, data)) if data else ""
+        data += unescape(item[1:-1]) + (b"" if name == ".ascii" else b"\0")
+    text = ".byte 0x" + data.hex(",").replace(",", ", 0x") if data else ""
     _emit(low, f"{name} {squeeze(rest)}", text, Role.DATA, hex(len(data)))
 
 
 def _arguments(low: Lowering, name: str, rest: str, at_most: int) -> list[str]:
-    items = [low.lower(item) for item in split_operands(tokens(rest))]
+    items = [low.lower(item) for item in cut_operands(rest)]
     if not 1 <= len(items) <= at_most or not items[0]:
         raise SyntaxProblem(f"{name} takes 1 to {at_most} values")
     return items
@@ -74,7 +76,7 @@ def _arguments(low: Lowering, name: str, rest: str, at_most: int) -> list[str]:
 
 def _skip(low: Lowering, name: str, rest: str) -> None:
     _, *value = _arguments(low, name, rest, 2)
-    _space(low, name, rest, low.fixed(split_operands(tokens(rest))[0]), Repeated(value[0] if value else "0x0"))
+    _space(low, name, rest, low.fixed(cut_operands(rest)[0]), Repeated(value[0] if value else "0x0"))
 
 
 def _fill(low: Lowering, name: str, rest: str) -> None:
@@ -82,7 +84,7 @@ def _fill(low: Lowering, name: str, rest: str) -> None:
     _, unit, value = items + ["", "0x1", "0x0"][len(items) :]
     if unit not in map(hex, range(1, 9)):
         raise SyntaxProblem(f"the second value of {name} is a number from 1 to 8: bytes in each unit")
-    count = low.fixed(split_operands(tokens(rest))[0])
+    count = low.fixed(cut_operands(rest)[0])
     _space(low, name, rest, f"({count})*{unit}", Repeated(value, int(unit, 16)))
 
 
@@ -97,7 +99,7 @@ def _align(low: Lowering, name: str, rest: str) -> None:
     items = _arguments(low, name, rest, 3)
     directive = ".p2align" if name == ".p2align" else ".balign"
     amount = tokens(items[0])
-    if amount[0].kind is Kind.NUMBER and len(amount) == 1:
+    if [kind for kind, _ in amount] == ["number"]:
         value = int(items[0], 16)
         if (value > _MAX_POWER) if directive == ".p2align" else (value & (value - 1) or value > 1 << _MAX_POWER):
             raise SyntaxProblem(f"{name} goes up to a page, {1 << _MAX_POWER} bytes, by powers of two")
@@ -137,27 +139,27 @@ def _previous(low: Lowering, name: str, rest: str) -> None:
 
 def _globl(low: Lowering, name: str, rest: str) -> None:
     for symbol in rest.split(","):
-        if not re.fullmatch(NAME, symbol.strip()):
+        if not _SYMBOL.fullmatch(symbol.strip()):
             raise SyntaxProblem(f"{name} takes a symbol")
         low.program.exported.setdefault(symbol.strip(), Use(low.origin, low.text))
 
 
 def _type(low: Lowering, name: str, rest: str) -> None:
-    match = re.fullmatch(rf"({NAME})\s*,\s*[@%](\w+)", rest)
+    match = _TYPE.fullmatch(rest)
     if match is None or match.group(2) not in _KINDS:
         raise SyntaxProblem(f"{name} takes a symbol and one of {', '.join('@' + kind for kind in _KINDS)}")
     low.program.kinds[match.group(1)] = (_KINDS[match.group(2)], Use(low.origin, low.text))
 
 
 def _size(low: Lowering, name: str, rest: str) -> None:
-    match = re.fullmatch(rf"({NAME})\s*,(.+)", rest)
+    match = _PAIR.fullmatch(rest)
     if match is None:
         raise SyntaxProblem(f"{name} takes a symbol and its size: {name} name, .-name")
-    low.program.sizes[match.group(1)] = (low.fixed(tokens(match.group(2).strip())), Use(low.origin, low.text))
+    low.program.sizes[match.group(1)] = (low.fixed(match.group(2).strip()), Use(low.origin, low.text))
 
 
 def _set(low: Lowering, name: str, rest: str) -> None:
-    match = re.fullmatch(rf"({NAME})\s*,(.+)", rest)
+    match = _PAIR.fullmatch(rest)
     if match is None:
         raise SyntaxProblem(f"{name} takes a name and a value: {name} NAME, 1")
     low.constant(match.group(1), match.group(2))

@@ -46,8 +46,10 @@ def check(mnemonic: str, operands: list[str]) -> Check | None:
     if mnemonic in _SHORT_JUMPS and len(operands) == 1:
         return Check(operands[0], 8, is_target=True)
     bits = 16 if mnemonic in _RETURNS else None if mnemonic in _NO_SUFFIX else _WIDTHS.get(mnemonic[-1:])
+    if bits is None:
+        return None
     immediates = [operand[1:] for operand in operands if operand.startswith("$")]
-    return Check(immediates[0], bits) if bits is not None and immediates else None
+    return Check(immediates[0], bits) if immediates else None
 
 
 def rewrite(mnemonic: str, operands: list[str]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xengen.toolchain.assemble import Piece
-from xengen.toolchain.program import Position, Role, SectionText, position_label
+from xengen.toolchain.program import Role, SectionText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,12 +56,11 @@ _ALIGNMENT = {".note.*": 4}
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A section in its group, and the labels of its bounds."""
+    """A section in its group; `labels` stand before each statement and at its end."""
 
     section: SectionText
     group: Group
-    start: Position
-    end: Position
+    labels: tuple[str, ...]
     alignment: int
 
 
@@ -71,8 +70,7 @@ def place_sections(program: Program) -> tuple[Placed, ...]:
         Placed(
             section,
             group,
-            Position(section.number, 0),
-            section.here,
+            section.position_labels(),
             PAGE if pattern == group.sections[0] else _ALIGNMENT.get(pattern, 16),
         )
         for group in GROUPS
@@ -88,12 +86,17 @@ def _matching(program: Program, pattern: str) -> list[SectionText]:
     return [program.sections[name] for name in sorted(program.sections) if name.startswith(pattern[:-1])]
 
 
-def pieces(program: Program, placed: tuple[Placed, ...], constants: Mapping[str, int]) -> Iterator[Piece]:
-    """Yield the whole text in assembly order: constants, then each group with its sections."""
+def definitions(program: Program, constants: Mapping[str, int]) -> Iterator[Piece]:
+    """Yield a piece `.set NAME, EXPRESSION` for each constant: those of the ABI, then the program's own."""
     for name, value in constants.items():
         yield Piece(f".set {name}, {value:#x}", (name,))
     for name, definition in program.constants():
         yield Piece(f".set {name}, {definition.expression}", (name,), definition.origin, definition.text)
+
+
+def pieces(program: Program, placed: tuple[Placed, ...], constants: Mapping[str, int]) -> Iterator[Piece]:
+    """Yield the whole text in assembly order: constants, then each group with its sections."""
+    yield from definitions(program, constants)
     yield _labels(IMAGE_START)
     for group in GROUPS:
         yield Piece(f".balign {PAGE:#x}, 0x0")
@@ -128,15 +131,12 @@ def _alignments(item: Placed) -> Iterator[Piece]:
 
 def _section(item: Placed) -> Iterator[Piece]:
     yield Piece(f".balign {item.alignment:#x}, 0x0")
-    section = item.section
-    number, labels = section.number, section.labels
-    for index, entry in enumerate(section.entries):
-        here = position_label(number, index)
+    entries, labels = item.section.entries, item.section.labels
+    for index, (entry, here) in enumerate(zip(entries, item.labels, strict=False)):
+        text, keystone, origin, role, *_ = entry
         names = (*labels[index], here) if index in labels else (here,)
-        lines = ":\n".join((*names, entry.keystone))
-        yield Piece(lines, names, entry.origin, entry.text, entry.role is Role.INSTRUCTION)
-    names = (*section.labels.get(len(section.entries), ()), item.end.label)
-    yield _labels(*names)
+        yield Piece(":\n".join((*names, keystone)), names, origin, text, role is Role.INSTRUCTION)
+    yield _labels(*labels.get(len(entries), ()), item.labels[-1])
 
 
 def _labels(*names: str) -> Piece:

@@ -9,36 +9,13 @@ Invariants
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import Enum
 
 
 class SyntaxProblem(Exception):
     """A statement cannot be read; the text is one clause without the place."""
 
 
-class Kind(Enum):
-    """What a token is."""
-
-    SPACE = "space"
-    STRING = "string"
-    CHARACTER = "character"
-    REGISTER = "register"
-    LOCAL = "local"
-    NUMBER = "number"
-    NAME = "name"
-    HERE = "here"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token of an operand, as written."""
-
-    kind: Kind
-    text: str
-
-
+Token = tuple[str, str]  # what it is, by the names in _TOKEN, and its text
 NAME = r"[A-Za-z_.][\w.$]*"
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -52,8 +29,8 @@ _TOKEN = re.compile(
       | (?P<operator><<|>>|==|!=|<=|>=|&&|\|\||[-+*/~!%&|^<>()$,:=@])""",
     re.VERBOSE,
 )
-_KINDS = {kind.value: kind for kind in Kind}
 _PLAIN = re.compile(r"""[^"'#/;\\]*""")
+_DELIMITER = re.compile(r"([(),])")
 _PIECE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:\\.|[^\\])|\#.*|/\*|;|\\""", re.DOTALL)
 _STRINGS = re.compile(r'("(?:[^"\\]|\\.)*")')
 _BLANKS = re.compile(r"\s+")
@@ -65,14 +42,13 @@ MAX_U64 = 0xFFFFFFFFFFFFFFFF
 
 def tokens(text: str) -> list[Token]:
     """Return the tokens of `text` in order; joined they are `text` again."""
-    found = []
-    position = 0
-    for match in _TOKEN.finditer(text):
-        if match.start() != position:
-            break
-        found.append(Token(_KINDS[match.lastgroup or ""], match.group()))
-        position = match.end()
-    if position < len(text):
+    found = [(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(text)]
+    if sum([len(word) for _, word in found]) < len(text):
+        position = 0
+        for _, word in found:
+            if not text.startswith(word, position):
+                break
+            position += len(word)
         if text[position] == '"':
             raise SyntaxProblem("string without an end")
         raise SyntaxProblem(f"unexpected character {text[position]!r}")
@@ -125,9 +101,12 @@ def unescape(body: str) -> bytes:
 
 def split_statements(line: str, in_comment: bool) -> tuple[list[str], bool]:
     """Return the statements of one line without comments, and whether a block comment is open at its end."""
-    if not in_comment and _PLAIN.fullmatch(line):
-        plain = line.strip()
-        return [plain] if plain else [], False
+    if not in_comment:
+        plain = _PLAIN.match(line)
+        assert plain is not None
+        if plain.end() == len(line) or line[plain.end()] == "#":
+            statement = plain.group().strip()
+            return [statement] if statement else [], False
     statements: list[str] = []
     current: list[str] = []
     position = 0
@@ -157,30 +136,22 @@ def split_statements(line: str, in_comment: bool) -> tuple[list[str], bool]:
     return [statement for statement in statements if statement], in_comment
 
 
-def split_operands(found: list[Token]) -> list[list[Token]]:
-    """Split tokens at commas outside of parentheses; blanks around an operand are dropped."""
-    operands: list[list[Token]] = [[]]
+def cut_operands(text: str) -> list[str]:
+    """Cut `text` at commas outside of parentheses and strings; blanks around an operand are dropped."""
+    has_strings = '"' in text or "'" in text
+    operands = [""]
     depth = 0
-    for token in found:
-        if token.kind is Kind.OPERATOR:
-            depth += (token.text == "(") - (token.text == ")")
-            if token.text == "," and depth == 0:
-                operands.append([])
-                continue
-        operands[-1].append(token)
+    for word in [word for _, word in tokens(text)] if has_strings else _DELIMITER.split(text):
+        if word == "," and depth == 0:
+            operands.append("")
+            continue
+        operands[-1] += word
+        depth += (word == "(") - (word == ")")
         if depth < 0:
             break
     if depth:
         raise SyntaxProblem("parenthesis without its partner")
-    return [_trim(operand) for operand in operands]
-
-
-def _trim(operand: list[Token]) -> list[Token]:
-    while operand and operand[0].kind is Kind.SPACE:
-        operand = operand[1:]
-    while operand and operand[-1].kind is Kind.SPACE:
-        operand = operand[:-1]
-    return operand
+    return [operand.strip() for operand in operands]
 
 
 def squeeze(text: str) -> str:

@@ -3,29 +3,34 @@
 Invariants
   - Every name that is used is defined exactly once: in the sources, by the ABI, or by the linker.
   - Every statement has the size that it must have; an instruction has at least one byte.
+  - The sizes of space that depend on no label are found out first: then one assembly of it all is enough.
   - The image's text is one name space; local labels (.L...) are not among its symbols.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeAlias
 
 from xengen.toolchain import where
 from xengen.toolchain.assemble import Assembled, Piece, assemble_pieces
 from xengen.toolchain.errors import BuildError, suggestion
 from xengen.toolchain.image import Image, Origin, Section, Statement, Symbol, SymbolKind
-from xengen.toolchain.layout import EXECUTABLE, LINKER_SYMBOLS, LOAD_OFFSET, Placed, pieces, place_sections
-from xengen.toolchain.program import Program, Role, position_label
+from xengen.toolchain.layout import EXECUTABLE, LINKER_SYMBOLS, LOAD_OFFSET, definitions, pieces, place_sections
+from xengen.toolchain.lexer import NAME
+from xengen.toolchain.program import Entry, Program, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from xengen.toolchain.keystone import Assembler
+    from xengen.toolchain.layout import Placed
     from xengen.toolchain.spec import ImageSpec
 
+Located: TypeAlias = "tuple[Placed, list[int]]"  # a section, the addresses of its statements and of its end
 BSS = ".bss"
-_ROUNDS = 5  # the first finds out sizes of space; more than two only when such sizes depend on each other
+_ROUNDS = 5  # two when a size of space depends on labels; more only when such sizes depend on each other
+_NAMES = re.compile(rf"\b{NAME}")
 _MAX_SPACE = 64 << 20
 # Intel's recommended multi-byte NOPs (SDM, volume 2, NOP), the 32-bit forms.
 _NOPS = (
@@ -78,17 +83,19 @@ def link(program: Program, spec: ImageSpec, constants: Mapping[str, int], assemb
     if spec.entry not in program.names or program.names[spec.entry].place is None:
         what = f"the entry {spec.entry!r} is no label{suggestion(spec.entry, program.labels())}"
         raise BuildError(Origin(f"{spec.folder}/image.toml", spec.entry_line), what)
-    asked = [position_label(item.section.number, i) for item in placed for i in range(len(item.section.entries) + 1)]
+    _size_spaces(program, placed, spec.base, constants, assembler)
+    asked = [label for item in placed for label in item.labels]
     asked += [*program.labels(), *LINKER_SYMBOLS]
     first = {piece.text: piece for piece in reversed(list(_own_expressions(program, placed)))}
     own = list(reversed(first.values()))
     for _ in range(_ROUNDS):
         result = assemble_pieces(assembler, spec.base, list(pieces(program, placed, constants)), asked, own)
-        if not _settle(placed, result):
+        located = [(item, [result.values[label] for label in item.labels]) for item in placed]
+        if not _settle(located, result):
             break
     code = bytearray(result.code)
-    statements = tuple(_statements(placed, result))
-    _pad(code, placed, result, spec.base)
+    statements = tuple(_statements(located, result))
+    _pad(code, located, spec.base)
     if tables is not None:
         start = result.values[where.NAMES[0]]
         code[start - spec.base : start - spec.base + tables.size] = tables.contents(start, result.values)
@@ -97,36 +104,57 @@ def link(program: Program, spec: ImageSpec, constants: Mapping[str, int], assemb
         name=spec.name,
         entry=entry,
         load_offset=spec.load_offset,
-        sections=tuple(_sections(placed, result, bytes(code), spec.base)),
+        sections=tuple(_sections(located, bytes(code), spec.base)),
         symbols=tuple(_symbols(program, placed, result)),
         statements=statements,
     )
 
 
-def _settle(placed: tuple[Placed, ...], result: Assembled) -> bool:
+def _size_spaces(
+    program: Program, placed: tuple[Placed, ...], base: int, constants: Mapping[str, int], assembler: Assembler
+) -> None:
+    """Give each .skip whose size depends on no label that size as a number."""
+    known: set[str] = set()
+    settled: list[Piece] = []
+    for piece in definitions(program, constants):
+        name, _, expression = piece.text.removeprefix(".set ").partition(", ")
+        if known.issuperset(_NAMES.findall(expression)):
+            known.add(name)
+            settled.append(piece)
+    spaces: list[tuple[list[Entry], int, Piece]] = []
+    for item in placed:
+        for index, entry in enumerate(item.section.entries):
+            size = entry.expected
+            if entry.repeated is not None and size is not None and known.issuperset(_NAMES.findall(size)):
+                spaces.append((item.section.entries, index, Piece(size, (), entry.origin, entry.text)))
+    if spaces:
+        result = assemble_pieces(assembler, base, settled, (), [piece for _, _, piece in spaces])
+        for entries, index, piece in spaces:
+            entries[index] = _sized(entries[index], result.values[piece.text])
+
+
+def _sized(entry: Entry, size: int) -> Entry:
+    """Return space with a number as its size; BuildError when it cannot be that large."""
+    assert entry.repeated is not None
+    if size > _MAX_SPACE:
+        signed = size - (1 << 32) if size >= 1 << 31 else size
+        raise BuildError(entry.origin, f"a size of {signed} bytes: 0 to {_MAX_SPACE} can be", entry.text)
+    return entry._replace(keystone=entry.repeated.keystone(size))
+
+
+def _settle(located: Sequence[Located], result: Assembled) -> bool:
     """Give each .skip that has another size than it must have that size as a number; return whether one had."""
     changed = False
-    for item in placed:
+    for item, addresses in located:
         entries = item.section.entries
-        addresses = _addresses(item, result)
         for index, entry in enumerate(entries):
             if entry.repeated is None or entry.expected is None:
                 continue
             wanted = result.values[entry.expected]
-            if wanted == addresses[index + 1] - addresses[index]:
-                continue
-            if wanted > _MAX_SPACE:
-                signed = wanted - (1 << 32) if wanted >= 1 << 31 else wanted
-                raise BuildError(entry.origin, f"a size of {signed} bytes: 0 to {_MAX_SPACE} can be", entry.text)
-            entries[index] = replace(entry, keystone=entry.repeated.keystone(wanted))
-            changed = True
+            if wanted != addresses[index + 1] - addresses[index]:
+                entries[index] = _sized(entry, wanted)
+                changed = True
     return changed
-
-
-def _addresses(item: Placed, result: Assembled) -> list[int]:
-    """Return the address of each statement of a section, and of its end."""
-    number, values = item.section.number, result.values
-    return [values[position_label(number, index)] for index in range(len(item.section.entries) + 1)]
 
 
 def _own_expressions(program: Program, placed: tuple[Placed, ...]) -> Iterator[Piece]:
@@ -140,9 +168,9 @@ def _own_expressions(program: Program, placed: tuple[Placed, ...]) -> Iterator[P
                 yield Piece(entry.check.expression, (), entry.origin, entry.text)
 
 
-def _statements(placed: tuple[Placed, ...], result: Assembled) -> Iterator[Statement]:
-    for item in placed:
-        addresses = _addresses(item, result)
+def _statements(located: Sequence[Located], result: Assembled) -> Iterator[Statement]:
+    for item, addresses in located:
+        name = item.section.name
         for start, end, entry in zip(addresses, addresses[1:], item.section.entries, strict=False):
             size = end - start
             if entry.role is Role.INSTRUCTION and size <= 0:
@@ -155,15 +183,14 @@ def _statements(placed: tuple[Placed, ...], result: Assembled) -> Iterator[State
                 complaint = entry.check.complaint(result.values[entry.check.expression], start + size)
                 if complaint:
                     raise BuildError(entry.origin, complaint, entry.text)
-            yield Statement(start, size, item.section.name, entry.text, entry.origin)
+            yield Statement(start, size, name, entry.text, entry.origin)
 
 
-def _pad(code: bytearray, placed: tuple[Placed, ...], result: Assembled, base: int) -> None:
+def _pad(code: bytearray, located: Sequence[Located], base: int) -> None:
     """Fill alignment in code, which has no fill of its own, with the NOPs that processors like."""
-    for item in placed:
+    for item, addresses in located:
         if item.section.name not in EXECUTABLE:
             continue
-        addresses = _addresses(item, result)
         for start, end, entry in zip(addresses, addresses[1:], item.section.entries, strict=False):
             if entry.role is Role.ALIGN and "," not in entry.text:
                 code[start - base : end - base] = _nops(end - start)
@@ -174,9 +201,9 @@ def _nops(size: int) -> bytes:
     return _NOPS[longest] * (size // longest) + _NOPS[size % longest]
 
 
-def _sections(placed: tuple[Placed, ...], result: Assembled, code: bytes, base: int) -> Iterator[Section]:
-    for item in placed:
-        start, end = result.values[item.start.label], result.values[item.end.label]
+def _sections(located: Sequence[Located], code: bytes, base: int) -> Iterator[Section]:
+    for item, addresses in located:
+        start, end = addresses[0], addresses[-1]
         has_contents = item.section.name != BSS
         yield Section(
             name=item.section.name,

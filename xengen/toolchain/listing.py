@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from xengen.toolchain.image import Image, Origin, Symbol
-    from xengen.toolchain.render import Line
+    from xengen.toolchain.provenance import Line
 
 _BYTES_PER_LINE = 8
 _SHOWN_BYTES = 32
@@ -52,31 +52,30 @@ def map_text(image: Image) -> str:
 
 def listing_text(image: Image) -> str:
     """Return the listing: address, bytes, statement, template file:line."""
-    return "".join(f"{line}\n" for line in _listing(image))
-
-
-def _listing(image: Image) -> Iterator[str]:
     symbols: dict[int, list[Symbol]] = {}
     for symbol in image.symbols:
         symbols.setdefault(symbol.address, []).append(symbol)
     sections = {section.name: section for section in image.sections}
+    lines: list[str] = []
     current = ""
-    for statement in image.statements:
-        section = sections[statement.section]
-        if section.name != current:
-            current = section.name
-            yield f"# section {current}"
-        for symbol in symbols.pop(statement.address, ()):
-            yield f"{symbol.address:08x} {symbol.name}:"
-        start = statement.address - section.address
-        data = section.data[start : start + min(statement.size, _SHOWN_BYTES)]
-        rows = [data[i : i + _BYTES_PER_LINE].hex(" ") for i in range(0, len(data), _BYTES_PER_LINE)] or [""]
-        if statement.size > len(data) > 0:
-            rows[-1] += " ..."
-        yield f"{statement.address:08x}  {rows[0]:<24} {statement.text:<48} # {_place(statement.origin)}"
-        for number, row in enumerate(rows[1:], 1):
-            yield f"{statement.address + number * _BYTES_PER_LINE:08x}  {row}"
+    for address, size, name, text, origin in image.statements:
+        section = sections[name]
+        if name != current:
+            current = name
+            lines.append(f"# section {current}")
+        for symbol in symbols.pop(address, ()):
+            lines.append(f"{address:08x} {symbol.name}:")
+        start = address - section.address
+        data = section.data[start : start + min(size, _SHOWN_BYTES)]
+        rows = [data[:_BYTES_PER_LINE].hex(" ")]
+        if size > _BYTES_PER_LINE:
+            rows += [data[i : i + _BYTES_PER_LINE].hex(" ") for i in range(_BYTES_PER_LINE, len(data), _BYTES_PER_LINE)]
+            rows[-1] += " ..." if size > len(data) > 0 else ""
+        lines.append(f"{address:08x}  {rows[0]:<24} {text:<48} # {_place(origin)}")
+        lines += [f"{address + i * _BYTES_PER_LINE:08x}  {row}" for i, row in enumerate(rows[1:], 1)]
+    return "\n".join(lines) + "\n" if lines else ""
 
 
 def _place(origin: Origin) -> str:
-    return f"{origin} ({origin.macro})" if origin.macro else str(origin)
+    file, line, macro = origin
+    return f"{file}:{line} ({macro})" if macro else f"{file}:{line}"

@@ -3,14 +3,14 @@
 Invariants
   - Nothing is guessed: a statement that is not understood is a `BuildError` at the author's place.
   - Every number outside of strings is rewritten as 0x..., because Keystone reads decimal digits as hexadecimal.
-  - Equal statements are read once; what depends on its place (1b, `.`) or its section is read each time.
+  - Equal statements, and equal operands, are read once; what depends on its place (1b, `.`) or its section is read
+    each time.
   - Strings become .byte lists, numeric labels unique names; the order within a section is that of the sources.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xengen.toolchain import directives
@@ -20,12 +20,10 @@ from xengen.toolchain.instructions import PREFIXES, REGISTERS, check, rewrite
 from xengen.toolchain.lexer import (
     MAX_U32,
     NAME,
-    Kind,
     SyntaxProblem,
-    Token,
     character,
+    cut_operands,
     number,
-    split_operands,
     split_statements,
     squeeze,
     tokens,
@@ -35,21 +33,18 @@ from xengen.toolchain.program import Definition, Entry, Program, Role, SectionTe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xengen.toolchain.render import Line
+    from xengen.toolchain.provenance import Line
 
 _LABEL = re.compile(rf"({NAME}|[0-9]+)\s*:")
 _ASSIGNMENT = re.compile(rf"({NAME})\s*=(?!=)\s*(.*)", re.DOTALL)
-_WORD = re.compile(r"\S+")
 _MNEMONIC = re.compile(r"[a-z][a-z0-9]*")
 _ANYWHERE = frozenset([Role.INSTRUCTION, Role.DATA])  # the others depend on their section or place
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a statement that means the same wherever it stands was lowered to, and the names that it needs."""
-
-    entry: Entry
-    names: tuple[str, ...]
+def _cut(text: str) -> tuple[str, str]:
+    """Return the first word of a statement and the rest."""
+    name, *rest = text.split(None, 1)
+    return name, rest[0] if rest else ""
 
 
 class Lowering:
@@ -62,9 +57,10 @@ class Lowering:
         self.stack: list[tuple[SectionText, SectionText | None, Origin]] = []
         self.numeric: dict[str, int] = {}
         self.prefixes: list[str] = []
-        self.known: dict[str, Known] = {}
-        self.names: list[str] = []  # what the current statement needs
+        self.known: dict[str, Entry] = {}  # what statements that mean the same everywhere were lowered to
+        self.operands: dict[tuple[str, int], str] = {}  # the same for operands with a limit for their numbers
         self.is_bound = False  # whether the current statement means something else in another place
+        self.has_here = False  # whether it says `.`
         self.previous: SectionText | None = None
         self.current = self.enter(".text")
 
@@ -72,13 +68,13 @@ class Lowering:
         """Lower all lines; BuildError at the first that is not understood."""
         in_comment = False
         comment_origin = self.origin
-        for line in lines:
+        for text, origin in lines:
             was_open = in_comment
-            statements, in_comment = split_statements(line.text, in_comment)
+            statements, in_comment = split_statements(text, in_comment)
             if in_comment and not was_open:
-                comment_origin = line.origin
+                comment_origin = origin
             for statement in statements:
-                self.origin, self.text = line.origin, statement
+                self.origin, self.text = origin, statement
                 try:
                     self.statement(statement)
                 except SyntaxProblem as problem:
@@ -93,27 +89,21 @@ class Lowering:
 
     def statement(self, text: str) -> None:
         """Take one statement: labels, then an assignment, a directive or an instruction."""
-        while match := _LABEL.match(text):
+        while ":" in text and (match := _LABEL.match(text)):
             self.label(match.group(1))
             text = text[match.end() :].lstrip()
         if not text:
             return
-        self.names, self.is_bound = [], bool(self.prefixes)
-        known = None if self.is_bound else self.known.get(text)
+        known = None if self.prefixes else self.known.get(text)
         if known is not None:
-            for name in known.names:
-                self.use(name)
-            entry = known.entry
-            self.emit(
-                Entry(entry.text, entry.keystone, self.origin, entry.role, entry.expected, entry.repeated, entry.check)
-            )
+            plain, keystone, _, role, expected, repeated, checked = known
+            self.emit(Entry(plain, keystone, self.origin, role, expected, repeated, checked))
             return
+        self.is_bound, self.has_here = bool(self.prefixes), False
         if "=" in text and (match := _ASSIGNMENT.match(text)):
             self.constant(match.group(1), match.group(2))
             return
-        word = _WORD.match(text)
-        assert word is not None
-        name, rest = word.group(), text[word.end() :].strip()
+        name, rest = _cut(text)
         entries = self.current.entries
         count = len(entries)
         if name.startswith("."):
@@ -124,65 +114,70 @@ class Lowering:
         else:
             self.instruction(name, rest)
         if not self.is_bound and len(entries) > count and entries[-1].role in _ANYWHERE:
-            self.known[text] = Known(entries[-1], tuple(self.names))
+            self.known[text] = entries[-1]
 
     def instruction(self, name: str, rest: str) -> None:
         """Take an instruction; prefixes wait for the instruction that they belong to."""
         while name in PREFIXES:
             self.prefixes.append(name)
-            word = _WORD.match(rest)
-            if word is None:
+            if not rest:
                 return
-            name, rest = word.group(), rest[word.end() :].strip()
+            name, rest = _cut(rest)
         if not _MNEMONIC.fullmatch(name):
             raise SyntaxProblem(f"bad statement {name!r}")
-        found = split_operands(tokens(rest)) if rest else []
-        if any(not operand for operand in found):
+        found = cut_operands(rest) if rest else []
+        if not all(found):
             raise SyntaxProblem("operand missing at a comma")
         operands = [self.lower(operand) for operand in found]
-        has_here = any(token.kind is Kind.HERE for operand in found for token in operand)
-        checked = check(name, [self.fixed(operand) for operand in found] if has_here else operands)
+        checked = check(name, [self.fixed(operand) for operand in found] if self.has_here else operands)
         text = " ".join([*self.prefixes, f"{name} {squeeze(rest)}".strip()])
         keystone = "\n".join([*self.prefixes, rewrite(name, operands)])
         self.prefixes = []
         self.emit(Entry(text, keystone, self.origin, Role.INSTRUCTION, check=checked))
 
-    def lower(self, found: list[Token], limit: int = MAX_U32) -> str:
-        """Return one operand or expression for Keystone, and note the names that it needs."""
-        parts = []
-        for token in found:
-            match token.kind:
-                case Kind.NUMBER:
-                    parts.append(hex(number(token.text, limit)))
-                case Kind.CHARACTER:
-                    parts.append(hex(character(token.text)))
-                case Kind.LOCAL:
-                    self.is_bound = True
-                    parts.append(self.local(token.text))
-                case Kind.NAME:
-                    self.use(token.text)
-                    parts.append(token.text)
-                case Kind.REGISTER:
-                    name = token.text.removeprefix("%").partition("(")[0]
-                    if name not in REGISTERS:
-                        close = suggestion(token.text, sorted(f"%{register}" for register in REGISTERS))
-                        raise SyntaxProblem(f"unknown register {token.text}{close}")
-                    parts.append(token.text)
-                case Kind.SPACE:
+    def lower(self, text: str, limit: int = MAX_U32, here: str = ".") -> str:
+        """Return one operand or expression for Keystone, with `here` for `.`, and note the names that it needs."""
+        known = self.operands.get((text, limit))
+        if known is not None:
+            return known
+        parts: list[str] = []
+        is_bound = False
+        for kind, word in tokens(text):
+            match kind:
+                case "operator":
+                    parts.append(word)
+                case "name":
+                    self.use(word)
+                    parts.append(word)
+                case "register":
+                    if word[1:].partition("(")[0] not in REGISTERS:
+                        close = suggestion(word, sorted(f"%{register}" for register in REGISTERS))
+                        raise SyntaxProblem(f"unknown register {word}{close}")
+                    parts.append(word)
+                case "space":
                     parts.append(" ")
-                case Kind.STRING:
+                case "number":
+                    parts.append(hex(number(word, limit)))
+                case "character":
+                    parts.append(hex(character(word)))
+                case "here":
+                    is_bound = self.has_here = True
+                    parts.append(here)
+                case "local":
+                    is_bound = True
+                    parts.append(self.local(word))
+                case _:
                     raise SyntaxProblem("a string cannot stand here")
-                case Kind.HERE:
-                    self.is_bound = True
-                    parts.append(token.text)
-                case Kind.OPERATOR:
-                    parts.append(token.text)
-        return "".join(parts)
+        lowered = "".join(parts)
+        if is_bound:
+            self.is_bound = True
+        else:
+            self.operands[text, limit] = lowered
+        return lowered
 
-    def fixed(self, found: list[Token]) -> str:
+    def fixed(self, text: str) -> str:
         """Like `lower`, for an expression that is evaluated elsewhere: `.` becomes the label of this place."""
-        here = [Token(Kind.OPERATOR, self.current.here.label) if t.kind is Kind.HERE else t for t in found]
-        return self.lower(here)
+        return self.lower(text, here=self.current.here.label)
 
     def emit(self, entry: Entry) -> None:
         """Append a statement to the current section."""
@@ -193,8 +188,7 @@ class Lowering:
         self.current.entries.append(entry)
 
     def use(self, name: str) -> None:
-        """Note that the current statement needs `name`."""
-        self.names.append(name)
+        """Note that the current statement needs `name`: the first one that does is told when there is none."""
         if name not in self.program.uses:
             self.program.uses[name] = Use(self.origin, self.text)
 
@@ -223,7 +217,7 @@ class Lowering:
         """Define a constant: NAME = EXPRESSION."""
         if name == ".":
             raise SyntaxProblem("the location counter cannot be set: use .skip or .balign")
-        lowered = self.fixed(tokens(expression.strip()))
+        lowered = self.fixed(expression.strip())
         if not lowered:
             raise SyntaxProblem(f"{name} has no value")
         self.define(name, Definition(self.origin, self.text, expression=lowered))

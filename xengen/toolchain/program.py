@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xengen.toolchain.image import Origin, SymbolKind
 
@@ -62,8 +62,7 @@ class Repeated:
         return f".fill {size // self.unit:#x}, {self.unit:#x}, {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One statement: GNU as text for people, Keystone text for the assembler.
 
     `expected` is an expression for its size in bytes, where that is known beforehand. `repeated` belongs to space
@@ -79,6 +78,11 @@ class Entry:
     check: Check | None = None
 
 
+def position_label(section: int, index: int) -> str:
+    """Return the label of the place before statement `index` of section number `section`."""
+    return f".L_p{section}_{index}"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """The place before statement `index` of section number `section`."""
@@ -92,13 +96,7 @@ class Position:
         return position_label(self.section, self.index)
 
 
-def position_label(section: int, index: int) -> str:
-    """Return the label of the place before statement `index` of section number `section`."""
-    return f".L_p{section}_{index}"
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """Where a name was defined: a label's place, or a constant's expression."""
 
     origin: Origin
@@ -107,8 +105,7 @@ class Definition:
     expression: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """A name that a statement needs."""
 
     origin: Origin
@@ -129,6 +126,10 @@ class SectionText:
     def here(self) -> Position:
         """The place after the last statement so far."""
         return Position(self.number, len(self.entries))
+
+    def position_labels(self) -> tuple[str, ...]:
+        """Return the label before each statement, then that of the end."""
+        return tuple([position_label(self.number, index) for index in range(len(self.entries) + 1)])
 
 
 @dataclass

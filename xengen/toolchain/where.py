@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xengen.toolchain.errors import BuildError
 from xengen.toolchain.image import SymbolKind
 from xengen.toolchain.layout import EXECUTABLE, GROUPS
-from xengen.toolchain.program import Definition, Entry, Position, Role, SectionText
+from xengen.toolchain.program import Definition, Entry, Position, Role, SectionText, position_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 SECTION = ".where"
 NAMES = ("where_lines", "where_lines_end", "where_files", "where_symbols", "where_symbols_end")
 _MAX_LINE = 0xFFFF
+_ROW = struct.Struct("<IHH")
 
 
 @dataclass(frozen=True, slots=True)
 class WhereTables:
-    """What will be in the tables: (place, file number, line), file names, (function, name)."""
+    """What will be in the tables: (label of the place, file number, line), file names, names of functions."""
 
-    rows: tuple[tuple[Position, int, int], ...]
+    rows: tuple[tuple[str, int, int], ...]
     files: tuple[str, ...]
     functions: tuple[str, ...]
 
@@ -46,7 +47,7 @@ class WhereTables:
         """Return the section's bytes at address `base`; `values` gives every label's address."""
         strings = base + 8 * len(self.rows) + 4 * len(self.files) + 8 * len(self.functions)
         pool = b""
-        lines = b"".join(struct.pack("<IHH", values[place.label], file, line) for place, file, line in self.rows)
+        lines = b"".join([_ROW.pack(values[label], file, line) for label, file, line in self.rows])
         files = b""
         for name in self.files:
             files += struct.pack("<I", strings + len(pool))
@@ -63,7 +64,7 @@ def reserve(program: Program) -> WhereTables | None:
     wanted: Use | None = next((program.uses[name] for name in NAMES if name in program.uses), None)
     if wanted is None:
         return None
-    rows: list[tuple[Position, int, int]] = []
+    rows: list[tuple[str, int, int]] = []
     files: dict[str, int] = {}
     before: tuple[int, int] | None = None
     for group in GROUPS:
@@ -78,7 +79,7 @@ def reserve(program: Program) -> WhereTables | None:
                 if row[1] > _MAX_LINE:
                     raise BuildError(entry.origin, f"a file of code has at most {_MAX_LINE} lines")
                 if row != before:
-                    rows.append((Position(section.number, index), *row))
+                    rows.append((position_label(section.number, index), *row))
                 before = row
     functions = tuple(
         name for name, (kind, _) in program.kinds.items() if kind is SymbolKind.FUNCTION and name in program.names

@@ -35,6 +35,7 @@
         call    user_pages_map
         call    edge_unmap
         call    handlers_register
+        call    wire_begin
         movl    $AGENT_MAGIC, agent_mailbox + AGENT_MAILBOX_magic
         movl    $agent_mailbox, %eax
         call    machine_address
@@ -194,3 +195,4 @@
 {{ space("agent_user_stack_top", "PAGE_SIZE", "PAGE_SIZE") }}
 {{ space("agent_user_area_end", "0", "PAGE_SIZE") }}
 {{ space("agent_pool", "AGENT_POOL_PAGES * PAGE_SIZE", "PAGE_SIZE") }}
+{{ space("agent_memory_end", "0", "PAGE_SIZE") }}

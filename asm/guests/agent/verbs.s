@@ -17,7 +17,14 @@
 # errs:  none
 {% call routine("agent_loop") %}
         movl    $agent_stack_top, %esp
+        cmpl    $0, agent_wire_run
+        je      {{ L("wait") }}
+        call    wire_ran
 {{ L("wait") }}:
+        cmpl    $0, agent_wire
+        je      {{ L("no_wire") }}
+        call    wire_look
+{{ L("no_wire") }}:
         movl    agent_mailbox + AGENT_MAILBOX_spins, %ecx
 {{ L("look") }}:
         movl    agent_mailbox + AGENT_MAILBOX_request, %eax

@@ -78,20 +78,6 @@
         ret
 {% endcall %}
 
-# shut_down(reason): the end of this domain.
-#
-# in:    %eax = SHUTDOWN_*
-# out:   does not return
-# errs:  none
-{% call routine("shut_down") %}
-        movl    %eax, shutdown_argument
-        movl    $SCHEDOP_shutdown, %ebx
-        movl    $shutdown_argument, %ecx
-        {{ hypercall("sched_op") }}
-1:
-        jmp     1b
-{% endcall %}
-
         .section .rodata
 {# (name, calls per round, operations per call, routine that prepares, what is subtracted, whether %eax is a result) #}
 {% set rows = [
@@ -133,5 +119,4 @@
         .long   0
 {% endcall %}
 
-{{ space("shutdown_argument", "SCHED_SHUTDOWN_size") }}
 {{ space("shared_info", "PAGE_SIZE", "PAGE_SIZE") }}

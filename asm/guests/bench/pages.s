@@ -10,38 +10,6 @@
         .set    SCRATCH_PAGES, 128
         .set    SCRATCH_FLAGS, PTE_P | PTE_RW | PTE_A | PTE_D
 
-# page_frame(va): the machine frame of a page.
-#
-# in:    %ebx = address in the page, in the initial mapping; %ebp = start_info
-# out:   %eax = mfn
-# clob:  none
-# errs:  none
-{% call routine("page_frame") %}
-        pushl   %ecx
-        movl    %ebx, %ecx
-        subl    $VIRT_BASE, %ecx
-        shrl    $PAGE_SHIFT, %ecx
-        movl    START_INFO_mfn_list(%ebp), %eax
-        movl    (%eax,%ecx,4), %eax
-        popl    %ecx
-        ret
-{% endcall %}
-
-# page_map(va, mfn, flags): maps a frame at an address.
-#
-# in:    %ebx = address, %eax = mfn, %ecx = PTE_* flags
-# out:   %eax = 0 or an error
-# clob:  %ebx, %ecx, %edx, %esi
-# errs:  those of update_va_mapping
-{% call routine("page_map") %}
-        shll    $PAGE_SHIFT, %eax
-        orl     %eax, %ecx
-        xorl    %edx, %edx
-        movl    $UVMF_INVLPG, %esi
-        {{ hypercall("update_va_mapping") }}
-        ret
-{% endcall %}
-
 # page_protect(va): makes a page read-only, as a page table must be.
 #
 # in:    %ebx = address; %ebp = start_info

@@ -86,22 +86,6 @@
         ret
 {% endcall %}
 
-# shut_down(reason): the end of this domain.
-#
-# in:    %eax = SHUTDOWN_*
-# out:   does not return
-# errs:  none
-{% call routine("shut_down") %}
-        movl    %eax, shutdown_argument
-        movl    $SCHEDOP_shutdown, %ebx
-        movl    $shutdown_argument, %ecx
-        {{ hypercall("sched_op") }}
-1:
-        jmp     1b
-{% endcall %}
-
-{{ space("shutdown_argument", "SCHED_SHUTDOWN_size") }}
-
         .section .rodata
 {% set groups = ["permitted", "accesses", "stacks", "selectors", "transfers", "segments", "gates", "validated",
                  "instructions", "interrupts", "direct", "flags", "debug", "hypercalls", "failsafe"] %}

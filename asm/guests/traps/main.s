@@ -45,20 +45,6 @@
         jmp     shut_down
 {% endcall %}
 
-# shut_down(reason): the end of this domain.
-#
-# in:    %eax = SHUTDOWN_*
-# out:   does not return
-# errs:  none
-{% call routine("shut_down") %}
-        movl    %eax, shutdown_argument
-        movl    $SCHEDOP_shutdown, %ebx
-        movl    $shutdown_argument, %ecx
-        {{ hypercall("sched_op") }}
-1:
-        jmp     1b
-{% endcall %}
-
         .data
 {# The vectors with a handler, each with the lowest privilege that may raise it by `int`, 0 being none of a guest's. #}
 {% set handlers = namespace(dpl=dict.fromkeys(range(20), 0)) %}
@@ -71,8 +57,6 @@
 {% endfor %}
         .skip   TRAP_INFO_size                  # an address of 0 is the end
 {% endcall %}
-
-{{ space("shutdown_argument", "SCHED_SHUTDOWN_size") }}
 
         .text
 

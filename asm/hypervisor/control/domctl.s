@@ -8,15 +8,28 @@
 
         .text
 
-{% set L = labels("do_domctl") %}
 # do_domctl(op, begun): carries out a command.
 #
 # in:    %ebx = address of a DOMCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
-# calls: domctl_*
 {% call routine("do_domctl") %}
+        call    stretch_begin
+        call    control_domctl
+        movl    domctl + DOMCTL_cmd, %edx
+        jmp     stretch_end
+{% endcall %}
+
+{% set L = labels("control_domctl") %}
+# control_domctl(op, begun): the call itself.
+#
+# in:    %ebx = address of a DOMCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
+# out:   %eax = 0 or an error
+# clob:  %ebx, %ecx, %edx, %esi, %edi
+# errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
+# calls: domctl_*
+{% call routine("control_domctl") %}
         pushl   %ebx
         movl    VCPU_domain(%ebp), %eax
         testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%eax)
@@ -107,7 +120,8 @@
 
         .section .rodata
 {% call object("domctl_commands") %}
-{% for command in ["create", "destroy", "pause", "unpause", "info", "max_mem", "scheduler", "build", "hypercalls"] %}
+{% for command in ["create", "destroy", "pause", "unpause", "info", "max_mem", "scheduler", "resume", "build",
+                   "hypercalls"] %}
         .long   DOMCTL_{{ command }}, domctl_{{ command }}
 {% endfor %}
         .long   0, 0

@@ -122,7 +122,7 @@
         je      {{ L("not_paused") }}
         orl     $DOMINF_paused, %eax
 {{ L("not_paused") }}:
-        testl   $DOMAIN_SHUTDOWN, %edx
+        testl   $(DOMAIN_SHUTDOWN | DOMAIN_SUSPENDED), %edx
         jz      {{ L("runs") }}
         movl    DOMAIN_shutdown_reason(%ebx), %ecx
         andl    $0xff, %ecx

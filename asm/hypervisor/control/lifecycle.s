@@ -138,6 +138,26 @@
         ret
 {% endcall %}
 
+{% set L = labels("domctl_resume") %}
+# domctl_resume(domain): lets a suspended domain go on behind its call, as if nothing had been.
+#
+# in:    %ebx = DOMAIN or 0
+# out:   %eax = 0 or an error
+# clob:  none
+# errs:  -ESRCH, -EINVAL (domain 0, not suspended)
+{% call routine("domctl_resume") %}
+        call    control_target
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+        movl    $-EINVAL, %eax
+        testl   $DOMAIN_SUSPENDED, DOMAIN_flags(%ebx)
+        jz      {{ L("done") }}
+        call    domain_resume
+        xorl    %eax, %eax
+{{ L("done") }}:
+        ret
+{% endcall %}
+
 {% set L = labels("domctl_destroy") %}
 # domctl_destroy(domain): ends a domain, and gives back what it has.
 #

@@ -5,15 +5,28 @@
 
         .text
 
-{% set L = labels("do_sysctl") %}
 # do_sysctl(op, begun): carries out a command.
 #
 # in:    %ebx = address of a SYSCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
-# calls: sysctl_*
 {% call routine("do_sysctl") %}
+        call    stretch_begin
+        call    control_sysctl
+        movl    sysctl + SYSCTL_cmd, %edx
+        jmp     stretch_end
+{% endcall %}
+
+{% set L = labels("control_sysctl") %}
+# control_sysctl(op, begun): the call itself.
+#
+# in:    %ebx = address of a SYSCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
+# out:   %eax = 0 or an error
+# clob:  %ebx, %ecx, %edx, %esi, %edi
+# errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
+# calls: sysctl_*
+{% call routine("control_sysctl") %}
         pushl   %ebx
         movl    VCPU_domain(%ebp), %eax
         testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%eax)
@@ -136,9 +149,36 @@
         ret
 {% endcall %}
 
+{% set L = labels("sysctl_scheduler") %}
+# sysctl_scheduler(): the context switch allowance, put or got.
+#
+# in:    sysctl
+# out:   %eax = 0 or -EINVAL; sysctl
+# clob:  none
+# errs:  -EINVAL: a direction that is none
+{% call routine("sysctl_scheduler") %}
+        cmpl    $SCHEDULER_put, sysctl + SYSCTL_u_scheduler_direction
+        je      {{ L("put") }}
+        cmpl    $SCHEDULER_get, sysctl + SYSCTL_u_scheduler_direction
+        jne     {{ L("bad_direction") }}
+        call    sched_allowance_get
+        movl    %eax, sysctl + SYSCTL_u_scheduler_bvt_ctx_allow
+        xorl    %eax, %eax
+        ret
+{{ L("put") }}:
+        movl    sysctl + SYSCTL_u_scheduler_bvt_ctx_allow, %eax
+        call    sched_allowance_set
+        xorl    %eax, %eax
+        ret
+{{ L("bad_direction") }}:
+        movl    $-EINVAL, %eax
+        ret
+{% endcall %}
+
         .section .rodata
 {% call object("sysctl_commands") %}
-{% for command in ["physinfo", "domains", "image_info", "image_add", "image_write", "image_remove"] %}
+{% for command in ["physinfo", "domains", "image_info", "image_add", "image_write", "image_remove",
+                   "scheduler"] %}
         .long   SYSCTL_{{ command }}, sysctl_{{ command }}
 {% endfor %}
         .long   0, 0

@@ -139,40 +139,44 @@
 {% endcall %}
 
 {% set L = labels("domain_release_frames") %}
-# domain_release_frames(domain): pins and allocations of a piece of the frame table.
+# domain_release_frames(domain): a piece of the two passes over the frame table: tables first, then allocations.
 #
-# in:    %ebx = DOMAIN
+# in:    %ebx = DOMAIN; DOMAIN_release_next: where to go on, in the second pass with max_frame added
 # out:   DOMAIN_release_next; INVALID_MFN: it is through
 # clob:  %eax, %ecx, %edx
 # errs:  none
+# why:   while the allocations are there, dropping a table frees none of what it maps: it is not too much work
 {% call routine("domain_release_frames") %}
         movl    DOMAIN_release_next(%ebx), %edx
         movl    $RELEASE_PIECE, %ecx
 {{ L("next_frame") }}:
-        cmpl    max_frame, %edx
-        jae     {{ L("through") }}
         movl    %edx, %eax
-        call    frame_record
+        subl    max_frame, %eax
+        jae     {{ L("allocations") }}
+        movl    %edx, %eax
+        shll    $4, %eax
+        addl    $FRAME_TABLE, %eax
+        testl   $(FRAME_PARTIAL | FRAME_PINNED), FRAME_type(%eax)
+        jz      {{ L("done_with_it") }}
         cmpl    %ebx, FRAME_owner(%eax)
-        jne     {{ L("not_its_own") }}
-        testl   $FRAME_PARTIAL, FRAME_type(%eax)
-        jz      {{ L("not_partial") }}
-        testl   $FRAME_DROPPING, FRAME_type(%eax)
-        jnz     {{ L("not_pinned") }}
-        incl    FRAME_count(%eax)
-        call    type_put
-        call    frame_put
-{{ L("not_partial") }}:
-        testl   $FRAME_PINNED, FRAME_type(%eax)
-        jz      {{ L("not_pinned") }}
-        andl    $~FRAME_PINNED, FRAME_type(%eax)
-        call    type_put
-        call    frame_put
-{{ L("not_pinned") }}:
+        jne     {{ L("done_with_it") }}
+        cmpl    $RELEASE_PIECE, %ecx
+        jne     {{ L("enough") }}               # much work: it has a piece of its own
+        call    release_table
+        incl    %edx
+        jmp     {{ L("enough") }}
+{{ L("allocations") }}:
+        cmpl    max_frame, %eax
+        jae     {{ L("through") }}
+        shll    $4, %eax
+        addl    $FRAME_TABLE, %eax
+        cmpl    %ebx, FRAME_owner(%eax)
+        jne     {{ L("done_with_it") }}
         btrl    $31, FRAME_count(%eax)
-        jnc     {{ L("not_its_own") }}
+        jnc     {{ L("done_with_it") }}
         call    frame_put
-{{ L("not_its_own") }}:
+        subl    $WORK_OF_A_REQUEST, work_left
+{{ L("done_with_it") }}:
         incl    %edx
         cmpl    $0, work_left
         jle     {{ L("enough") }}
@@ -183,6 +187,31 @@
         ret
 {{ L("through") }}:
         movl    $INVALID_MFN, DOMAIN_release_next(%ebx)
+        ret
+{% endcall %}
+
+{% set L = labels("release_table") %}
+# release_table(frame): gives up what makes a frame of a dying domain a table: its being partial, and its pin.
+#
+# in:    %eax = FRAME that is one of both
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("release_table") %}
+        testl   $FRAME_PARTIAL, FRAME_type(%eax)
+        jz      {{ L("not_partial") }}
+        testl   $FRAME_DROPPING, FRAME_type(%eax)
+        jnz     {{ L("done") }}
+        incl    FRAME_count(%eax)
+        call    type_put
+        call    frame_put
+{{ L("not_partial") }}:
+        testl   $FRAME_PINNED, FRAME_type(%eax)
+        jz      {{ L("done") }}
+        andl    $~FRAME_PINNED, FRAME_type(%eax)
+        call    type_put
+        call    frame_put
+{{ L("done") }}:
         ret
 {% endcall %}
 

@@ -8,7 +8,6 @@
 
         .text
 
-{% set L = labels("runstate_change") %}
 # runstate_change(vcpu, state): the vcpu is in another state from now on.
 #
 # in:    %ebp = VCPU, %ecx = RUNSTATE_*
@@ -16,9 +15,20 @@
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("runstate_change") %}
+        call    clock_now
+        jmp     runstate_change_at
+{% endcall %}
+
+{% set L = labels("runstate_change_at") %}
+# runstate_change_at(vcpu, state, now): the vcpu is in another state from now on.
+#
+# in:    %ebp = VCPU, %ecx = RUNSTATE_*, %edx:%eax = system time
+# out:   -
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("runstate_change_at") %}
         pushl   %ebx
         pushl   %ecx
-        call    clock_now
         pushl   %edx
         pushl   %eax
         movl    VCPU_runstate_state_entry_time(%ebp), %ecx
@@ -54,16 +64,13 @@
         ret
 {% endcall %}
 
-{% set L = labels("runstate_publish") %}
 # runstate_publish(vcpu): copies the run state to where the guest wants it.
 #
-# in:    %ebp = VCPU, whose address space is in place
+# in:    %ebp = VCPU, which has a VCPU_runstate_area, and whose address space is in place
 # out:   -
 # clob:  %eax, %ecx
 # errs:  none
 {% call routine("runstate_publish") %}
-        cmpl    $0, VCPU_runstate_area(%ebp)
-        je      {{ L("not_wanted") }}
         pushl   %esi
         pushl   %edi
         movl    VCPU_runstate_area(%ebp), %edi
@@ -72,31 +79,43 @@
         call    copy_to_guest
         popl    %edi
         popl    %esi
-{{ L("not_wanted") }}:
         ret
-{% endcall %}
-
-# runstate_leave(vcpu, state): the vcpu gives the processor away.
-#
-# in:    %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*
-# out:   -
-# clob:  %eax, %ecx, %edx
-# errs:  none
-{% call routine("runstate_leave") %}
-        call    runstate_change
-        jmp     runstate_publish
 {% endcall %}
 
 # runstate_enter(vcpu): the vcpu has the processor.
 #
-# in:    %ebp = VCPU, whose address space is in place
+# in:    turn_now; %ebp = VCPU, whose address space is in place
 # out:   -
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("runstate_enter") %}
         movl    $RUNSTATE_running, %ecx
-        call    runstate_change
-        jmp     runstate_publish
+        jmp     runstate_turn
+{% endcall %}
+
+# runstate_leave(vcpu, state): the vcpu gives the processor away.
+#
+# in:    turn_now; %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*
+# out:   -
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("runstate_leave") %}
+        jmp     runstate_turn
+{% endcall %}
+
+# runstate_turn(vcpu, state): a change of state with a change of turns, at turn_now; the guest's area follows.
+#
+# in:    turn_now; %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*
+# out:   -
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("runstate_turn") %}
+        movl    turn_now, %eax
+        movl    turn_now + 4, %edx
+        call    runstate_change_at
+        cmpl    $0, VCPU_runstate_area(%ebp)
+        jne     runstate_publish
+        ret
 {% endcall %}
 
 {% set L = labels("vcpuop_register_runstate") %}

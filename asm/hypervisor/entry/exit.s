@@ -3,6 +3,7 @@
 # Invariants
 #   - The stack pointer is at an ENTRY_FRAME that ends at the top of the hypervisor's stack, and nowhere else.
 #   - A switch of domains comes first, then events: what is delivered is delivered to the vcpu that will run.
+#   - A frame of virtual-8086 mode is longer than an ENTRY_FRAME and must not be exchanged for another: its domain dies.
 #   - The segment loads and the iret may fault, because a guest's selectors may be bad: each has an entry in the
 #     exception table. The guest then gets its failsafe callback (ABI 5.7), or dies if it has none.
 
@@ -37,7 +38,7 @@
         cmpb    $0, VCPU_INFO_evtchn_upcall_mask(%eax)
         jne     {{ L("no_event") }}
         cmpb    $0, VCPU_INFO_evtchn_upcall_pending(%eax)
-        jne     {{ L("event") }}
+        jne     deliver_event_full
 {{ L("no_event") }}:
         popal
         {{ user("popl %es", fail="exit_bad_es") }}
@@ -46,6 +47,9 @@
         {{ user("iret", fail="exit_bad_iret") }}
 
 {{ L("work") }}:
+        cmpl    $hypervisor_stack_top - ENTRY_FRAME_size, %esp
+        jne     {{ L("virtual_8086") }}
+{{ L("frame_ok") }}:
         testl   $WORK_SCHEDULE, reschedule
         jz      {{ L("no_switch") }}
         call    schedule                        # another vcpu's frame may be on the stack now
@@ -56,7 +60,25 @@
         call    nmi_deliver
         jmp     exit_to_guest
 
-{{ L("event") }}:
+{{ L("virtual_8086") }}:                        # only an emulator leads there (docs/emulators.md): four more words
+        movl    %esp, %esi
+        movl    $reason_virtual_8086, %eax
+        call    domain_crash
+        movl    $hypervisor_stack_top - ENTRY_FRAME_size, %esp
+        jmp     {{ L("frame_ok") }}
+{% endcall %}
+
+{{ text("reason_virtual_8086", "it is in virtual-8086 mode, where no guest can be") }}
+
+# exit_event_bounce: an upcall for which there is no shorter way (event/upcall.s): from an outer ring, or a fatal one.
+#
+# in:    %esp = ENTRY_FRAME of the current vcpu; %ds: anything
+# out:   does not return
+# errs:  no callback, or a stack that cannot be written: the domain dies
+{% call routine("exit_event_bounce") %}
+        movl    $HV_DS, %eax
+        movl    %eax, %ds
+        movl    current_vcpu, %ebp
         incl    VCPU_upcalls(%ebp)
         movl    %esp, %esi
         movl    VCPU_event_cs(%ebp), %ebx

@@ -56,7 +56,7 @@
         pushal
         movl    ENTRY_FRAME_error_code(%esp), %eax
         movl    %eax, ENTRY_FRAME_ebp(%esp)
-        jmp     deliver_event
+        jmp     deliver_event_quick
 {% endcall %}
 
 {% set L = labels("full_hypercall") %}

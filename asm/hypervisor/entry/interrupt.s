@@ -3,6 +3,8 @@
 # Invariants
 #   - Interrupts are on in rings 1 to 3, always, and in ring 0 only at the `hlt` of the idle loop, where the stack holds
 #     nothing that another vcpu's frame could not replace, and %ds and %es are ours.
+#   - No guest is ever in VM86 mode, but for the fault of an emulator: the stack then has four words more, above the
+#     frame. One that is found there dies.
 #   - An interrupt is acknowledged at once. What is due is done before the way out looks at `reschedule` and at events.
 #   - Vectors that nothing of ours has do no harm: what the APIC or an 8259 has in service is acknowledged. The 8259s'
 #     inputs are masked, and input 7 of each is taken for spurious: of that the second one knows nothing, but the first
@@ -34,6 +36,8 @@
 {{ L("alarm") }}:
         call    timers_run
 {{ L("done") }}:
+        testl   $EFLAGS_VM, ENTRY_FRAME_eflags(%esp)
+        jnz     {{ L("in_vm86") }}
         testb   $SELECTOR_RPL, ENTRY_FRAME_cs(%esp)
         jnz     exit_to_guest
         popal
@@ -50,7 +54,15 @@
 {{ L("another") }}:
         call    interrupt_unexpected
         jmp     {{ L("done") }}
+{{ L("in_vm86") }}:
+        movl    $reason_vm86, %eax
+        movl    %esp, %esi
+        movl    current_vcpu, %ebp
+        call    domain_crash
+        jmp     exit_to_guest
 {% endcall %}
+
+{{ text("reason_vm86", "it is in virtual 8086 mode, into which only ring 0 can go") }}
 
 {% set L = labels("interrupt_unexpected") %}
 # interrupt_unexpected(vector): a vector that no device of ours has.

@@ -28,6 +28,8 @@
 # errs:  -ENOSYS (another cmd), -EFAULT, and what the operation says
 # calls: event_op_*
 {% call routine("do_event_channel_op") %}
+        cmpl    $EVTCHNOP_send, %ebx
+        je      event_send
         movl    $-ENOSYS, %eax
         cmpl    $EVENT_OPERATIONS, %ebx
         jae     {{ L("done") }}
@@ -55,6 +57,25 @@
         testl   %eax, %eax
         jnz     event_undo
 {{ L("done") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("event_send") %}
+# event_send(argument): reads the argument of a send, the commonest operation, without ado.
+#
+# in:    %ecx = address of an EVTCHN_SEND; %ebp = current vcpu
+# out:   %eax = 0 or an error
+# clob:  %ebx, %edx
+# errs:  -EFAULT, -EINVAL
+{% call routine("event_send") %}
+        cmpl    $HV_PRIVATE_START - EVTCHN_SEND_size, %ecx
+        ja      {{ L("bad_address") }}
+        {{ user("movl EVTCHN_SEND_port(%ecx), %eax", fail=L("bad_address")) }}
+        movl    %eax, event_argument + EVTCHN_SEND_port
+        movl    VCPU_domain(%ebp), %ebx
+        jmp     event_op_send
+{{ L("bad_address") }}:
+        movl    $-EFAULT, %eax
         ret
 {% endcall %}
 
@@ -186,12 +207,18 @@
 # in:    event_argument: EVTCHN_RESET; %ebp = current vcpu
 # out:   %eax = 0, an error, or -ERESTART with what is to be continued
 # clob:  %ebx, %ecx, %edx
-# errs:  -ESRCH, -EPERM
+# errs:  -ESRCH, -EPERM, -EINVAL (another domain, which is not paused)
 {% call routine("event_op_reset") %}
         movzwl  event_argument + EVTCHN_RESET_dom, %eax
         call    event_domain_controlled
         testl   %eax, %eax
         jnz     {{ L("done") }}
+        cmpl    VCPU_domain(%ebp), %ebx
+        je      {{ L("stands_still") }}
+        movl    $-EINVAL, %eax
+        cmpl    $0, DOMAIN_pause_count(%ebx)
+        je      {{ L("done") }}
+{{ L("stands_still") }}:
         call    events_close_all
         testl   %eax, %eax
         jz      {{ L("done") }}

@@ -1,7 +1,8 @@
 # The scheduler's parameters (ABI 12.2, 12.5), which control sets while everything runs.
 #
 # Invariants
-#   - A vcpu is charged with its old share up to the moment that it gets another.
+#   - A vcpu is charged with its old share up to the moment that it gets another. What it is ahead of the others stays
+#     the same in real time: else one that had a tiny share would have to wait for ever when it gets a large one.
 #   - A warp value is given in units of the ABI, mcu_advance for each MCU: MCU_NS times as much in ours.
 #   - Limits are given in ms and told in ns, as they were of old. More than PARAMETER_LONGEST_MS is taken for that.
 
@@ -25,8 +26,9 @@
         pushl   %ebx
         movl    DOMAIN_vcpu(%ebx), %ebp
         call    parameters_settle               # %ebx = whether it is in the queue
-        movl    SCHED_BVT_DOMAIN_mcu_adv(%esi), %eax
-        movl    %eax, VCPU_sched_mcu_advance(%ebp)
+        movl    SCHED_BVT_DOMAIN_mcu_adv(%esi), %ecx
+        call    parameters_rescale
+        movl    %ecx, VCPU_sched_mcu_advance(%ebp)
         movl    SCHED_BVT_DOMAIN_warpvalue(%esi), %eax
         movl    $MCU_NS, %ecx
         imull   %ecx
@@ -77,8 +79,55 @@
         call    queue_take
         popl    %ebx
 {{ L("done") }}:
+        pushl   %ebp
+        movl    running_vcpu, %ebp
+        call    svt_update
+        popl    %ebp
         popl    %esi
         ret
+{% endcall %}
+
+{% set L = labels("parameters_rescale") %}
+# parameters_rescale(vcpu, advance): what the vcpu is ahead of svt, at another mcu_advance.
+#
+# in:    %ebp = VCPU in no queue, %ecx = its new mcu_advance
+# out:   its avt
+# clob:  %eax, %edx, %edi
+# errs:  none; a lead is bounded as a charge is
+{% call routine("parameters_rescale") %}
+        movl    VCPU_sched_avt(%ebp), %eax
+        movl    VCPU_sched_avt_high(%ebp), %edi
+        subl    svt, %eax
+        sbbl    svt + 4, %edi
+        jl      {{ L("behind") }}
+        pushl   %ebx
+        mull    %ecx
+        movl    %edx, %ebx
+        xchgl   %edi, %eax
+        mull    %ecx
+        addl    %eax, %ebx
+        adcl    $0, %edx                        # the product is %edx:%ebx:%edi
+        cmpl    VCPU_sched_mcu_advance(%ebp), %edx
+        jae     {{ L("too_much") }}
+        movl    %ebx, %eax
+        divl    VCPU_sched_mcu_advance(%ebp)
+        cmpl    $CHARGE_HIGH_LIMIT, %eax
+        jae     {{ L("too_much") }}
+        movl    %eax, %ebx
+        movl    %edi, %eax
+        divl    VCPU_sched_mcu_advance(%ebp)
+{{ L("have_lead") }}:                           # %ebx:%eax
+        addl    svt, %eax
+        adcl    svt + 4, %ebx
+        movl    %eax, VCPU_sched_avt(%ebp)
+        movl    %ebx, VCPU_sched_avt_high(%ebp)
+        popl    %ebx
+{{ L("behind") }}:
+        ret
+{{ L("too_much") }}:
+        xorl    %eax, %eax
+        movl    $CHARGE_HIGH_LIMIT, %ebx
+        jmp     {{ L("have_lead") }}
 {% endcall %}
 
 {% set L = labels("parameters_apply") %}

@@ -56,8 +56,10 @@
         movl    %ebx, %ebp
         call    sched_catch_up
         call    warp_refill
+        movl    (%esp), %eax
+        movl    4(%esp), %edx
         movl    $RUNSTATE_runnable, %ecx
-        call    runstate_change
+        call    runstate_change_at
         call    queue_add
         popl    %eax
         popl    %edx

@@ -5,6 +5,7 @@
 #     when we started. It never goes backwards.
 #   - A guest that computes with what clock_publish wrote gets at most what clock_now gives, and never less than with
 #     what was published before: rounding down twice gives no more than rounding down once.
+#   - clock_last is the last reading of the clock: a moment by the TSC, and in system time.
 #   - wall_clock is the time of day at system time 0.
 #   - A record is written between an odd and an even version, so that a guest that is interrupted by us reads it again.
 
@@ -43,24 +44,19 @@
 # clock_now(): the time.
 #
 # in:    -
-# out:   %edx:%eax = system time in ns
+# out:   %edx:%eax = system time in ns; clock_last
 # clob:  none
 # errs:  none
 {% call routine("clock_now") %}
         rdtsc
-        jmp     clock_at
-{% endcall %}
-
-# clock_at(tsc): system time at a moment that the TSC tells.
-#
-# in:    %edx:%eax = TSC, not before tsc_boot
-# out:   %edx:%eax = system time in ns
-# clob:  none
-# errs:  none
-{% call routine("clock_at") %}
+        movl    %eax, clock_last + CLOCK_READING_tsc
+        movl    %edx, clock_last + CLOCK_READING_tsc_high
         subl    tsc_boot, %eax
         sbbl    tsc_boot + 4, %edx
-        jmp     ticks_to_ns
+        call    ticks_to_ns
+        movl    %eax, clock_last + CLOCK_READING_ns
+        movl    %edx, clock_last + CLOCK_READING_ns_high
+        ret
 {% endcall %}
 
 {% set L = labels("ticks_to_ns") %}
@@ -97,28 +93,28 @@
 {% endcall %}
 
 {% set L = labels("clock_publish") %}
-# clock_publish(vcpu): tells a vcpu the time now, and how to compute it from the TSC from now on.
+# clock_publish(vcpu): tells a vcpu what time it was when the clock was read last, and how to go on from there.
 #
-# in:    %ebp = vcpu, whose address space is in place if it has a VCPU_time_area
+# in:    clock_last; %ebp = vcpu, whose address space is in place if it has a VCPU_time_area
 # out:   the VCPU_TIME_INFO in its vcpu_info, and in that area
 # clob:  none
 # errs:  none
+# why:   no vcpu runs between that reading and this, so none has seen a later time
 {% call routine("clock_publish") %}
         pushl   %eax
         pushl   %ecx
-        pushl   %edx
         movl    VCPU_info(%ebp), %ecx
         addl    $VCPU_INFO_time, %ecx
         movl    VCPU_TIME_INFO_version(%ecx), %eax
         incl    %eax
         orl     $1, %eax
         movl    %eax, VCPU_TIME_INFO_version(%ecx)
-        rdtsc
-        movl    %eax, VCPU_TIME_INFO_tsc_timestamp(%ecx)
-        movl    %edx, VCPU_TIME_INFO_tsc_timestamp + 4(%ecx)
-        call    clock_at
-        movl    %eax, VCPU_TIME_INFO_system_time(%ecx)
-        movl    %edx, VCPU_TIME_INFO_system_time + 4(%ecx)
+{% for word, place in [("tsc", "tsc_timestamp"), ("ns", "system_time")] %}
+        movl    clock_last + CLOCK_READING_{{ word }}, %eax
+        movl    %eax, VCPU_TIME_INFO_{{ place }}(%ecx)
+        movl    clock_last + CLOCK_READING_{{ word }}_high, %eax
+        movl    %eax, VCPU_TIME_INFO_{{ place }}_high(%ecx)
+{% endfor %}
         movl    tsc_scale + TIME_SCALE_mul, %eax
         movl    %eax, VCPU_TIME_INFO_tsc_to_system_mul(%ecx)
         movb    tsc_scale + TIME_SCALE_shift, %al
@@ -128,7 +124,6 @@
         cmpl    $0, VCPU_time_area(%ebp)
         jne     {{ L("copy") }}
 {{ L("done") }}:
-        popl    %edx
         popl    %ecx
         popl    %eax
         ret
@@ -243,5 +238,6 @@
 {% call object("clock_renew") %}
         .long   0, 0, clock_renew_due, 0        # TIMER
 {% endcall %}
+{{ space("clock_last", "CLOCK_READING_size") }}
 {{ space("tsc_boot", 8) }}
 {{ space("wall_clock", "WALL_CLOCK_size") }}

@@ -17,6 +17,9 @@ from xengen.machine.spec import Module
     [
         (["--trace", "nul"], "--trace: there is no operation 'nul': null, multicall_16, "),
         (["--append", "x"], "--append is for the image that --against names: give that as well\n"),
+        (["scheduler"], "'scheduler' is nothing that can be measured: operations or sched\n"),
+        (["--plot", "x.png"], "--plot goes with sched\n"),
+        (["sched", "--strict"], "--against, --append, --strict and --trace are for operations, not for sched\n"),
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_status_2(

@@ -42,7 +42,7 @@ NOBODY = "(xengen) there is no domain 0: give a guest kernel as the first boot m
         (saying(NOBODY, exiting(0x12)), ExitStatus.MISUSE, "there is no domain 0: there was no boot module"),
         (exiting(0x12), ExitStatus.MISUSE, "there is no domain 0: the hypervisor did not say why"),
         (TRIPLE_FAULT, ExitStatus.PANIC, "triple fault: the processor could not deliver a double fault"),
-        (SPIN, ExitStatus.TIME_OUT, "waited in vain for the machine's end for 0.5 s"),
+        (SPIN, ExitStatus.TIME_OUT, "waited in vain for the machine's end for 4 s"),
         (saying(DIED, SPIN), ExitStatus.GUEST_DIED, "domain 1 died: no handler"),
         (exiting(0x42), ExitStatus.NO, "QEMU ended unexpectedly: exit status 133"),
     ],
@@ -50,7 +50,8 @@ NOBODY = "(xengen) there is no domain 0: give a guest kernel as the first boot m
 def test_the_exit_status_says_how_it_ended(
     xengen: Xengen, hypervisor: Hypervisor, guest: str, source: str, status: ExitStatus, message: str
 ) -> None:
-    said = xengen("run", "--hypervisor", hypervisor(source), "--guest", guest, "--json", "--timeout", "0.5")
+    timeout = "4" if SPIN in source else "60"
+    said = xengen("run", "--hypervisor", hypervisor(source), "--guest", guest, "--json", "--timeout", timeout)
     found = json.loads(said.out)
     assert (said.status, found["exit_status"], found["message"]) == (status, status, message)
 
@@ -92,7 +93,7 @@ def test_json_is_one_object_with_every_domains_exact_text(
 ) -> None:
     said = xengen("run", "--hypervisor", hypervisor(saying(f"boot\r\n{TALK}{DIED}")), "--guest", guest, "--json")
     found = json.loads(said.out)
-    assert 0 < found.pop("seconds") < 10
+    assert found.pop("seconds") > 0
     assert found == {
         "reason": "guest-died",
         "exit_status": 3,
@@ -169,7 +170,10 @@ def test_colours_are_for_terminals(hypervisor: Hypervisor, guest: str) -> None:
     assert b"\x1b[36m(d1) other" in shown
 
 
-def test_ctrl_c_ends_the_machine_and_the_program(hypervisor: Hypervisor, guest: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_to_end_ends_the_machine_and_the_program(
+    hypervisor: Hypervisor, guest: str, number: signal.Signals
+) -> None:
     command = [*PYTHON, "-m", "xengen.cli.main", "run"]
     files = ["--hypervisor", hypervisor(saying(TALK, SPIN)), "--guest", guest]
     with subprocess.Popen([*command, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
@@ -177,7 +181,7 @@ def test_ctrl_c_ends_the_machine_and_the_program(hypervisor: Hypervisor, guest: 
             assert program.stdout is not None and program.stderr is not None
             assert program.stdout.readline() == "(xengen) banner\n"
             (qemu,) = Path(f"/proc/{program.pid}/task/{_machine_thread(program.pid)}/children").read_text().split()
-            program.send_signal(signal.SIGINT)
+            program.send_signal(number)
             assert program.wait(timeout=10) == ExitStatus.INTERRUPTED
             assert "Traceback" not in program.stderr.read()
         finally:

@@ -43,6 +43,9 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
             ("boot_modules", PAGE),
             ("images", PAGE),
             ("timer_heap", 4 * (ABI["TIMERS"] + 1)),
+            ("idle_vcpu", PAGE),
+            ("run_queue", 4 * (ABI["RUN_QUEUE_PLACES"] + 1)),
+            ("warp_queue", 4 * (ABI["RUN_QUEUE_PLACES"] + 1)),
         ),
     ),
 )
@@ -58,6 +61,11 @@ VARIABLES = (
     "timer_count",
     "alarm_at",
     "alarm_at_high",
+    "running_vcpu",
+    "run_queue_count",
+    "warp_queue_count",
+    "svt",
+    "svt_high",
 )
 
 StructureT = TypeVar("StructureT", bound=LittleEndianStructure)

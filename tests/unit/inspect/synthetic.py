@@ -174,6 +174,8 @@ class Synthetic(ImageMemory):
         processor.domain, processor.guest_table = address, l3
         processor.cr3 = self.heap_mfn(vcpu) * PAGE + Vcpu.l3.offset
         self.copy_l3(guest)
+        if self._last_domain:  # the first one runs
+            processor.sched.sleeps, processor.runstate.state = ABI["SLEEP_EVENT"], ABI["RUNSTATE_blocked"]
         self._append(address)
         return guest
 
@@ -241,4 +243,5 @@ class Synthetic(ImageMemory):
         else:
             self.write("domain_list", address)
             self.write("current_vcpu", self.domain(address).vcpu)
+            self.write("running_vcpu", self.domain(address).vcpu)
         self._last_domain = address

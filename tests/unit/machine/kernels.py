@@ -2,6 +2,8 @@
 
 Invariants
   - Numbers in a source are hexadecimal (0x...): Keystone reads others so anyway.
+  - `print` waits until the serial port can take a character (a port without such a register reads as all ones): on a
+    busy host the other end is slow, and what is sent all the same is lost.
   - Every label is a function symbol. The ELF writer here is the tests' own: it can disagree with the toolchain's.
 """
 
@@ -23,6 +25,14 @@ print_next:
     lodsb
     testb %al, %al
     jz print_done
+    movb %al, %ah
+    addw $0x5, %dx
+print_busy:
+    inb %dx, %al
+    testb $0x20, %al
+    jz print_busy
+    subw $0x5, %dx
+    movb %ah, %al
     outb %al, %dx
     jmp print_next
 print_done:

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.machine.conftest import Boot
 from tests.unit.machine.kernels import kernel
 from tests.unit.machine.sources import SPIN, TRIPLE_FAULT, exiting, saying
+from tests.unit.machine.waiting import wait_until
 from xengen.errors import UserError
 from xengen.machine.machine import Machine
 from xengen.machine.postmortem import EndedEarly, Hang, HypervisorPanic, MachineError, QemuExited, TripleFault
@@ -64,7 +65,9 @@ def test_a_triple_fault_without_a_trace_still_shows_registers_and_stack(boot: Bo
 
 def test_a_hang_shows_what_was_waited_for_and_where_the_processor_is(boot: Boot) -> None:
     machine = boot(saying(BANNER, SPIN))
-    machine.console.expect("banner")
+    assert machine.symbols is not None
+    spin = machine.symbols.address("spin")
+    assert wait_until(lambda: machine.registers().eip == spin)
     with pytest.raises(Hang) as caught:
         machine.console.expect("ready", timeout=0.1)
     lines = shown(caught)

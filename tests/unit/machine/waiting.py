@@ -15,7 +15,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_until(fact: Callable[[], bool], seconds: float = 10.0) -> bool:
+def wait_until(fact: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Wait for `fact` to become true; return whether it did."""
     deadline = time.monotonic() + seconds
     while not fact():

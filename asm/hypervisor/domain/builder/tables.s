@@ -81,6 +81,8 @@
         call    frame_record
         movl    %eax, %ecx
 {{ L("next_piece") }}:
+        movl    $0, job_left
+        call    job_breathe
         incl    FRAME_count(%ecx)               # the base pointer
         cmpl    $0, job_key
         je      {{ L("boot") }}
@@ -96,10 +98,8 @@
         call    frame_put
         xchgl   %eax, %ecx
         cmpl    $-ERESTART, %eax
-        jne     {{ L("not_valid") }}
-        movl    $0, job_left
-        call    job_breathe
-        jmp     {{ L("next_piece") }}
+        je      {{ L("next_piece") }}
+        jmp     {{ L("not_valid") }}
 {{ L("valid") }}:
         incl    FRAME_count(%ecx)               # the pin
         movl    %ecx, %eax

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.unit.inspect.plantings import descriptors, events, grants, mappings, records, region, spaces, tables, timers
+from tests.unit.inspect.plantings import (
+    descriptors,
+    events,
+    grants,
+    mappings,
+    records,
+    region,
+    scheduler,
+    spaces,
+    tables,
+    timers,
+)
 from tests.unit.inspect.plantings.base import Expected, Planting, World, make_world
 
 PLANTINGS: tuple[Planting, ...] = (
@@ -14,6 +25,7 @@ PLANTINGS: tuple[Planting, ...] = (
     *events.PLANTINGS,
     *grants.PLANTINGS,
     *timers.PLANTINGS,
+    *scheduler.PLANTINGS,
     *region.PLANTINGS,
 )
 

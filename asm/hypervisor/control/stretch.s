@@ -1,0 +1,51 @@
+# How long control calls keep interrupts off, in ticks of the TSC; under QEMU's icount in instructions.
+#
+# Invariants
+#   - stretch_longest is the longest time that one call, or one part of one that is continued, has taken so far, and
+#     stretch_command the command that took it. What is before and behind it in the hypervisor is not in it.
+
+        .text
+
+# stretch_begin(): a control call begins.
+#
+# in:    -
+# out:   stretch_began
+# clob:  none
+# errs:  none
+{% call routine("stretch_begin") %}
+        pushl   %eax
+        pushl   %edx
+        rdtsc
+        movl    %eax, stretch_began
+        popl    %edx
+        popl    %eax
+        ret
+{% endcall %}
+
+{% set L = labels("stretch_end") %}
+# stretch_end(command): it is complete, or goes back to the guest to be continued.
+#
+# in:    %edx = DOMCTL_* or SYSCTL_*
+# out:   stretch_longest, stretch_command
+# clob:  %ecx, %edx
+# errs:  none
+{% call routine("stretch_end") %}
+        pushl   %eax
+        movl    %edx, %ecx
+        rdtsc
+        subl    stretch_began, %eax
+        cmpl    stretch_longest, %eax
+        jbe     {{ L("not_longer") }}
+        movl    %eax, stretch_longest
+        movl    %ecx, stretch_command
+{{ L("not_longer") }}:
+        popl    %eax
+        ret
+{% endcall %}
+
+        .data
+{% for name in ["stretch_began", "stretch_longest", "stretch_command"] %}
+{% call object(name) %}
+        .long   0
+{% endcall %}
+{% endfor %}
