@@ -17,8 +17,9 @@ from tests.boot.harness import BOOTER, Booter, Images
 from xengen.abi.control import Domctl, DomctlInfo
 from xengen.agent.agent import Agent
 from xengen.agent.names import value
-from xengen.agent.outcome import Result
+from xengen.agent.outcome import EVENT, Fault, Result
 from xengen.control.calls import Control, Image
+from xengen.control.reach import Near
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.machine import Machine
 from xengen.machine.spec import MIB, Module
@@ -80,6 +81,24 @@ class Toolstack:
         return [int(info.domain) for info in self.control.domains()]
 
 
+def begin_build(toolstack: Toolstack, domain: int, pages: int = 1024) -> None:
+    """Begin a build, or go on with it, to its next pause: an event comes there, and its handler does not go back."""
+    agent = toolstack.agent
+    argument = Domctl(value("DOMCTL_build"), value("CONTROL_VERSION"), domain)
+    build = argument.u.build
+    build.image, build.initrd, build.pages = toolstack.images["spin"].number, value("IMAGE_NONE"), pages
+    info = agent.address("agent_shared_info")
+    with agent.action(EVENT, value("AGENT_ABORT")):
+        outcome = agent.ring1(
+            f"movb $1, {info}\nmovb $0, {info + 1}\nint $0x82",
+            eax=value("HYPERCALL_domctl"), ebx=agent.put(argument),
+        )  # fmt: skip
+    assert isinstance(outcome, Fault)
+    assert outcome.vector == EVENT
+    agent.shared_info.vcpu_info[0].evtchn_upcall_pending = 0
+    agent.shared_info.vcpu_info[0].evtchn_upcall_mask = 0
+
+
 class ControlHost:
     """A machine with the agent as domain 0, made when it is first asked for."""
 
@@ -95,7 +114,7 @@ class ControlHost:
             modules = [Module(self._images.guest(name), "--image") for name in NAMES]
             machine = self.booter("agent", *modules, append="dom0_mem=16M", memory=96 * MIB, trace=False)
             agent = Agent(machine, alone=True)
-            control = Control(agent)
+            control = Control(Near(agent))
             images = {image.name.removesuffix(".elf"): image for image in control.images()}
             self._toolstack = Toolstack(agent, control, images)
             self._free = self._toolstack.free_pages + int(control.machine().heap_pages)

@@ -147,6 +147,13 @@ def poke(machine: Machine, domain: int, **fields: int) -> None:
         machine.memory.write(hypervisor.physical(address), value.to_bytes(field.size, "little"))
 
 
+def is_running(machine: Machine, domain: int) -> bool:
+    """Whether it is a domain's turn."""
+    hypervisor = hypervisor_of(machine)
+    (found,) = (each for each in hypervisor.domains() if each.id == domain)
+    return bool(hypervisor.word("running_vcpu") == found.record.vcpu)
+
+
 def weigh(machine: Machine, advances: Sequence[int]) -> None:
     """Give the domains their mcu_advance, in order; a larger one is a smaller share."""
     for domain, advance in enumerate(advances):

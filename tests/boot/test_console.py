@@ -180,7 +180,7 @@ def test_a_domain_that_goes_on_alone_keeps_its_line(boot: Booter, guest: GuestMa
 
 
 def test_the_last_words_of_a_domain_that_is_gone_break_nobodys_line(boot: Booter, guest: GuestMaker) -> None:
-    body = turns(60) + bytes_at("last", b"alone\n") + writing("last", "6")
+    body = turns(400) + bytes_at("last", b"alone\n") + writing("last", "6")
     machine = ended(boot(guest(doing(body)), saying(guest, b"no end of line"), icount=True))
     assert "domain 1 is gone\n" in machine.transcript.hypervisor
     assert wire(machine) == ["(d1) no end of line", "(d0) alone"]

@@ -58,6 +58,11 @@ def test_an_unknown_vcpu_command_is_refused(agent: Agent, command: int) -> None:
     assert agent.hypercall("vcpu_op", command, 0, 0) == -ENOSYS
 
 
+def test_no_vcpu_is_pinned_to_a_processor(agent: Agent) -> None:
+    """It was -ENOSYS, as if the command were unknown (ABI 10.3)."""
+    assert vcpu_op(agent, "get_physid", agent.put(bytes(8))) == -EINVAL
+
+
 @pytest.mark.parametrize("command, result", [("initialise", -EEXIST), ("up", 0), ("is_up", 1)])
 def test_the_first_vcpu_is_initialised_and_up(agent: Agent, command: str, result: int) -> None:
     assert vcpu_op(agent, command) == result

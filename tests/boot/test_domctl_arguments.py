@@ -164,6 +164,7 @@ def test_the_hypercalls_of_a_domain_are_counted_by_their_numbers(toolstack: Tool
     agent.hypercall(63)
     after = counts().tolist()
     more = {number: new - old for number, (old, new) in enumerate(zip(before, after, strict=True)) if new > old}
+    more.pop(value("HYPERCALL_sched_op"), None)  # the agent sleeps while nobody asks for anything
     assert more == {value("HYPERCALL_xen_version"): 5, 63: 1, value("HYPERCALL_domctl"): 1}
 
 

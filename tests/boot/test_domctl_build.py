@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.boot.control_fixtures import Toolstack
+from tests.boot.control_fixtures import Toolstack, begin_build
 from tests.boot.harness import Booter, Images
 from tests.boot.test_domain_builder import (
     test_a_domain_has_the_pages_that_the_command_line_gives_it,
@@ -52,11 +52,10 @@ from tests.support.built_domains import GUESTS, OTHERS, Built
 from tests.support.elf_images import image_bytes, write_image
 from tests.support.initial_layout import PAGE
 from tests.support.malformed_images import DOMU_PAGES, REFUSED, SOUND, Case
-from xengen.abi.control import Domctl
 from xengen.agent.agent import Agent
 from xengen.agent.names import value
-from xengen.agent.outcome import EVENT, Fault
 from xengen.control.calls import Control, Image, Refused
+from xengen.control.reach import Near
 from xengen.inspect.images import kept_images
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.machine import Machine
@@ -118,7 +117,7 @@ def machine(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         made = booter("agent", *modules, append="dom0_mem=16M", trace=False)
         with Agent(made, alone=True) as agent:
-            control = Control(agent)
+            control = Control(Near(agent))
             kept = {image.name: image for image in control.images()}
             dirt = control.add_image("dirt", DIRT)
             made.memory.write(first_byte(made, "dirt"), b"dirt" * (DIRT // 4))
@@ -138,7 +137,7 @@ def first_byte(machine: Machine, name: str) -> int:
 
 def build_numbered(agent: Agent, number: int, kept: dict[str, Image]) -> None:
     """Create the domain of that number, and build the guest of that number in it."""
-    toolstack = Toolstack(agent, Control(agent), kept)
+    toolstack = Toolstack(agent, Control(Near(agent)), kept)
     one = GUESTS[number]
     domain = toolstack.created(number)
     initrd = kept[f"{one.name}.initrd"] if one.initrd else None
@@ -199,24 +198,6 @@ def test_a_domain_is_built_once(toolstack: Toolstack) -> None:
     domain = toolstack.built()
     fields = {"image": toolstack.images["spin"].number, "initrd": value("IMAGE_NONE"), "pages": 1024}
     assert toolstack.domctl("build", domain, **fields)[0] == EEXIST
-
-
-def begin_build(toolstack: Toolstack, domain: int) -> None:
-    """Begin a build and leave it at its first pause: an event comes there, and its handler does not go back."""
-    agent = toolstack.agent
-    argument = Domctl(value("DOMCTL_build"), value("CONTROL_VERSION"), domain)
-    build = argument.u.build
-    build.image, build.initrd, build.pages = toolstack.images["spin"].number, value("IMAGE_NONE"), 1024
-    info = agent.address("agent_shared_info")
-    with agent.action(EVENT, value("AGENT_ABORT")):
-        outcome = agent.ring1(
-            f"movb $1, {info}\nmovb $0, {info + 1}\nint $0x82",
-            eax=value("HYPERCALL_domctl"), ebx=agent.put(argument),
-        )  # fmt: skip
-    assert isinstance(outcome, Fault)
-    assert outcome.vector == EVENT
-    agent.shared_info.vcpu_info[0].evtchn_upcall_pending = 0
-    agent.shared_info.vcpu_info[0].evtchn_upcall_mask = 0
 
 
 def test_while_a_build_goes_on_there_is_no_other_job(toolstack: Toolstack) -> None:

@@ -17,6 +17,7 @@ from xengen.agent.agent import Agent
 from xengen.agent.names import value
 from xengen.agent.outcome import Result
 from xengen.control.calls import UPLOAD_PIECE, Control, Image, Refused
+from xengen.control.reach import Near
 from xengen.inspect.images import kept_images
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.machine import Ending
@@ -148,7 +149,7 @@ def test_the_machine_is_told_of(toolstack: Toolstack) -> None:
 def test_a_boot_modules_memory_comes_back_when_it_is_removed(boot: Booter, images: Images) -> None:
     machine = boot("agent", Module(images.guest("hello"), "--image"), append="dom0_mem=16M", trace=False)
     with Agent(machine) as agent:
-        control = Control(agent)
+        control = Control(Near(agent))
         (image,) = control.images()
         before = hypervisor_of(machine).word("free_frames")
         control.remove_image(image)

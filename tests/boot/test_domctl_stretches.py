@@ -18,6 +18,7 @@ from tests.support.elf_images import GuestImage, Segment, image_bytes, legacy, t
 from tests.support.malformed_images import OLD, SOUND, note
 from xengen.agent.agent import Agent
 from xengen.control.calls import UPLOAD_PIECE, Control, Refused
+from xengen.control.reach import Near
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.spec import MIB, Module
 
@@ -42,7 +43,7 @@ def toolstack(images: Images) -> Iterator[Toolstack]:
     spin = Module(images.guest("spin"), "--image")
     machine = booter("agent", spin, append="dom0_mem=16M", memory=128 * MIB, icount=True, debug=False, trace=False)
     with Agent(machine, alone=True) as agent:
-        control = Control(agent)
+        control = Control(Near(agent))
         yield Toolstack(agent, control, {image.name.removesuffix(".elf"): image for image in control.images()})
         assert check_machine(machine) == []
     booter.close()

@@ -11,7 +11,6 @@ import pytest
 from tests.boot.event_ports import (
     CLOSED,
     EEXIST,
-    ENOSPC,
     INTERDOMAIN,
     IPI,
     PORTS,
@@ -26,14 +25,10 @@ from tests.boot.event_ports import (
     channel,
     close,
     operate,
-    pending,
     record,
-    reset,
-    selected,
     send,
     status,
     unmask,
-    upcall,
 )
 from tests.boot.pointers import BAD_POINTERS
 from xengen.abi.event import (
@@ -254,35 +249,3 @@ OPERATIONS = (
 def test_an_argument_that_cannot_be_read_is_a_fault(ends: Ends, where: str) -> None:
     for name in OPERATIONS:
         assert operate(ends[1], name, BAD_POINTERS[where]) == -EFAULT
-
-
-def test_all_ports_but_port_0_can_be_used_and_no_more(ends: Ends) -> None:
-    agent, other = ends
-    wanted = [EvtchnAllocUnbound(DOMID_SELF, 1) for _ in range(1024)]
-    calls = [("event_channel_op", value("EVTCHNOP_alloc_unbound"), argument) for argument in wanted]
-    assert agent.batch(calls) == [0] * 1023 + [-ENOSPC]
-    assert [argument.port for argument in wanted[:1023]] == list(range(1, 1024))
-    for name, argument in (
-        ("alloc_unbound", EvtchnAllocUnbound(DOMID_SELF, 1)),
-        ("bind_interdomain", EvtchnBindInterdomain(1, 0, alloc_unbound(other, 0))),
-        ("bind_virq", EvtchnBindVirq(value("VIRQ_DEBUG"))),
-        ("bind_ipi", EvtchnBindIpi()),
-    ):
-        assert operate(agent, name, argument) == -ENOSPC
-    assert close(agent, 513) == 0
-    assert bind_ipi(agent) == 513
-    assert send(agent, 513) == 0
-    assert (pending(agent), selected(agent), upcall(agent)) == ({513}, {16}, True)
-
-
-def test_a_reset_closes_all_ports_and_gives_their_memory_back(ends: Ends) -> None:
-    first, second = ends
-    channels = [channel(first, second) for _ in range(70)]
-    bind_virq(first, "DEBUG")
-    assert send(second, channels[69][1]) == 0
-    assert reset(first) == 0
-    assert not any(record(first).ports) and not any(record(first).virqs)
-    assert {status(second, here) for _, here in channels} == {Status(UNBOUND, dom=0)}
-    assert pending(first) == set()
-    assert reset(second, dom=DOMID_SELF) == 0
-    assert alloc_unbound(second, 0) == 1

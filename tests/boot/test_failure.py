@@ -16,7 +16,8 @@ import pytest
 
 from tests.boot.harness import Booter, GuestMaker, Images
 from tests.boot.snippets import IDLE, KEY, bytes_at, doing, writing
-from xengen.abi.hypervisor import Domain, Frame
+from xengen.abi.hypervisor import Frame
+from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent
 from xengen.inspect import layout
 from xengen.inspect.live import hypervisor_of
@@ -39,6 +40,14 @@ CALLS = doing(KEY + r"""
         movl    $0x66666666, %ebp
         {{ hypercall("vm_assist") }}
 """)
+
+# Sets a timer when a key is pressed, soon enough that the hypervisor has no timer of its own to look at before.
+SETS_A_TIMER = doing(KEY + r"""
+        movl    $-1, %ebx
+        movl    $0x7fff, %ecx
+        {{ hypercall("set_timer_op") }}
+""")
+TIMERS = assembler_symbols()["TIMERS"]
 
 
 def ready(machine: Machine) -> Machine:
@@ -176,16 +185,15 @@ def test_only_the_damaged_machine_fails(boot: Booter, guest: GuestMaker) -> None
 
 
 def test_an_inconsistency_is_reported_with_the_place_that_found_it(boot: Booter, guest: GuestMaker) -> None:
-    machine = boot(guest(IDLE), trace=False)
-    machine.console.expect("entering domain 0")
+    machine = ready(boot(guest(SETS_A_TIMER), trace=False))
     hypervisor = hypervisor_of(machine)
-    (domain,) = hypervisor.domains()
-    machine.memory.write(hypervisor.physical(domain.address + Domain.flags.offset), b"\x04")
+    with machine.paused():
+        count = hypervisor.physical(hypervisor.symbol("timer_count"))
+        machine.memory.write(count, TIMERS.to_bytes(4, "little"))
+        machine.console.send(b"k")
     report = panic_of(machine)
-    assert report.splitlines()[0] == "PANIC: no domain can run"
-    assert re.match(r"  0x\w{8} asm/hypervisor/sched/schedule\.s:\d+ \(schedule \+ 0x\w+\)$", report.splitlines()[1])
-    found = re.findall(r"\((\w+) \+ ", report.partition("return addresses on the stack:\n")[2])
-    assert found[0] == "exit_to_guest"
+    assert report.splitlines()[0] == "PANIC: more timers are set than there may be"
+    assert re.match(r"  0x\w{8} asm/hypervisor/time/timers\.s:\d+ \(timer_place \+ 0x\w+\)$", report.splitlines()[1])
 
 
 def unmap_a_page_without_references(boot: Booter, *, debug: bool) -> None:

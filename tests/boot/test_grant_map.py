@@ -146,6 +146,8 @@ def test_both_parts_of_a_mapping_end_together_or_one_by_one(two_agents: Two) -> 
     assert unmap(user, handle, window.va, bus) == BAD_HANDLE
     handle = mapped(user, granted, window.va, HOST | DEVICE)
     assert unmap(user, handle, 0, bus + 0x1000) == GENERAL
+    assert unmap(user, handle, 0, bus + (1 << 32)) == GENERAL
+    assert unmap(user, handle, 0, 1 << 32) == GENERAL
     assert unmap(user, handle, 0, bus) == OKAY
     assert granted.marks == READING | WRITING
     assert unmap(user, handle, 0, bus) == GENERAL

@@ -89,8 +89,16 @@ def test_the_hypercall_gate_is_shut_for_applications(agent: Agent) -> None:
 # Flags.
 
 
-@pytest.mark.parametrize("name", ["NT", "RF", "VM", "IOPL", "DF", "AC", "TF"])
-@pytest.mark.parametrize("way", ["popf", "iret", "hypercall"])
+PRESENTED = [
+    (way, name)
+    for way in ("popf", "iret", "hypercall")
+    for name in ("NT", "RF", "VM", "IOPL", "DF", "AC", "TF")
+    # QEMU's processor takes VM from an iret of ring 1, which real ones do not: `ring1_iret_vm` of hostile, under Bochs.
+    if (way, name) != ("iret", "VM")
+]
+
+
+@pytest.mark.parametrize("way, name", PRESENTED)
 def test_flags_that_a_guest_presents_give_it_nothing_and_harm_nobody(agent: Agent, way: str, name: str) -> None:
     """Claim: whatever flags a guest has or asks for, it has no I/O privilege, its interrupts stay on, and ring 0 works.
 
@@ -98,8 +106,6 @@ def test_flags_that_a_guest_presents_give_it_nothing_and_harm_nobody(agent: Agen
     TF are for debuggers. Method: each flag by popf, by iret and by the iret hypercall, then calls that copy, and a
     fault.
     """
-    if (way, name) == ("iret", "VM"):
-        pytest.skip("QEMU's processor takes VM from an iret of ring 1, which real ones do not (docs/emulators.md)")
     bit = f"$(EFLAGS_{name} | EFLAGS_IF | EFLAGS_ONE)"
     calls = (
         "movl $17, %eax\nmovl $1, %ebx\nmovl $agent_scratch, %ecx\nint $0x82\nmovl %eax, %esi\n"

@@ -28,12 +28,12 @@ argument:
         .long   %s
 """
 
-# Lets the others run three times, says so, and switches the machine off.
+# Lets the others run thirty times, says so, and switches the machine off.
 WAITS = r"""
         .text
 # start: first the others.
 {% call routine("start") %}
-        movl    $3, %ebp
+        movl    $30, %ebp
 1:
         movl    $SCHEDOP_yield, %ebx
         {{ hypercall("sched_op") }}

@@ -58,7 +58,7 @@ def run(capfd: pytest.CaptureFixture[str], images: Images) -> Run:
 
 
 DIES = doing("        ud2\n")
-WAITS_AND_ENDS = doing(turns(3))
+WAITS_AND_ENDS = doing(turns(40))
 
 
 # Exit statuses.

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ctypes import Structure
-from types import TracebackType
-from typing import Self
 
 from tests.boot import event_ports
-from tests.model.event_model import INTERDOMAIN, IPI, UNBOUND, VIRQ, Model, Port
+from tests.model.event_guest import BLOCK, NULL, OPEN, SEND, SHUT, consume, ports_found, unmask_alone
+from tests.model.event_model import INTERDOMAIN, IPI, UNBOUND, Model, Port
 from xengen.abi.event import (
     EvtchnAllocUnbound,
     EvtchnBindInterdomain,
@@ -35,7 +34,6 @@ from xengen.agent.agent import Agent, completed
 from xengen.agent.mailbox import DomainDied
 from xengen.agent.names import DOMID_SELF, value
 from xengen.agent.outcome import EVENT
-from xengen.inspect.events import ports_of
 from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.machine import Machine
 
@@ -44,11 +42,6 @@ WILD = 64
 NUMBERS = (0, 40, 1023, 1024, 0xFFFFFFFF)
 FILLER = Port(UNBOUND, dom=99)
 BLOCKED = value("RUNSTATE_blocked")
-OPEN = "movb $0, agent_shared_info + VCPU_INFO_evtchn_upcall_mask\n"
-SHUT = "movb $1, agent_shared_info + VCPU_INFO_evtchn_upcall_mask\n"
-CALL = "movl $HYPERCALL_{}, %eax\nint $0x82\n"
-NULL = "xorl %ebx, %ebx\n" + CALL.format("xen_version")
-BLOCK = "movl $SCHEDOP_block, %ebx\n" + CALL.format("sched_op")
 
 
 class Difference(AssertionError):
@@ -70,12 +63,6 @@ class EventWorld:
         for agent in self.agents.values():
             event_ports.clear(agent)
         self.model = Model(len(self.agents))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the agents."""
@@ -185,13 +172,7 @@ class EventWorld:
         domain, port = self.port(pick)
         port %= 1024
         self.model.unmask(domain, port)
-        shared = self.agents[domain].shared_info
-        shared.evtchn_mask[port // 32] &= ~(1 << port % 32)
-        if shared.evtchn_pending[port // 32] >> port % 32 & 1:
-            vcpu = shared.vcpu_info[0]
-            if not vcpu.evtchn_pending_sel >> port // 32 & 1:
-                vcpu.evtchn_pending_sel |= 1 << port // 32
-                vcpu.evtchn_upcall_pending = 1
+        unmask_alone(self.agents[domain], port)
 
     def let_in(self, domain: int) -> None:
         """Open events at a hypercall: the upcall comes exactly if something is to be heard, and all of it is heard."""
@@ -202,9 +183,8 @@ class EventWorld:
         """Send with events open: what is due comes on the way out of this very call."""
         domain, port = self.port(pick, INTERDOMAIN, IPI)
         self.model.send(domain, port)
-        text = "movl $EVTCHNOP_send, %ebx\n" + CALL.format("event_channel_op")
         agent = self.agents[domain]
-        completed(agent.ring1(OPEN + text + SHUT, ecx=agent.put(EvtchnSend(port))))
+        completed(agent.ring1(OPEN + SEND + SHUT, ecx=agent.put(EvtchnSend(port))))
         self.hear(domain)
 
     def sleep(self, pick: int, polls: bool) -> None:
@@ -246,7 +226,7 @@ class EventWorld:
         if not model.upcall:
             self.same("what is due without an upcall", due, set())
             return
-        heard = self._consume(domain)
+        heard = consume(self.agents[domain])
         self.same("what is heard", heard, due)
         self.same("what the model hears", heard, model.consume())
         model.owed -= heard
@@ -258,10 +238,8 @@ class EventWorld:
         agent = self.agents.pop(domain)
         with suppress(DomainDied):
             agent.hypercall("sched_op", value("SCHEDOP_shutdown"), SchedShutdown(value("SHUTDOWN_poweroff")))
-        self._until(
-            f"domain {domain} is gone",
-            lambda: domain not in {one.id for one in hypervisor_of(self.machine).domains()},
-        )
+        domains = hypervisor_of(self.machine).domains
+        self._until(f"domain {domain} is gone", lambda: domain not in {one.id for one in domains()})
         agent.close()
 
     # Comparing.
@@ -274,13 +252,7 @@ class EventWorld:
         self.same("the domains", sorted(domains), sorted(self.model.domains))
         for number, model in self.model.domains.items():
             agent = self.agents[number]
-            found: dict[int, Port] = {}
-            for port, record in ports_of(hypervisor, domains[number]).items():
-                if record.state == INTERDOMAIN:
-                    found[port] = Port(record.state, numbers[record.remote], record.remote_port)
-                elif record.state:
-                    dom = record.remote if record.state == UNBOUND else 0
-                    found[port] = Port(record.state, dom, virq=record.virq if record.state == VIRQ else 0)
+            found = ports_found(hypervisor, domains[number], numbers)
             who = f" of domain {number}"
             self.same("the ports" + who, found, model.ports)
             self.same("the pending ports" + who, event_ports.pending(agent), model.pending)
@@ -311,19 +283,6 @@ class EventWorld:
             return way.port not in model.pending
         known = {*model.pending, *model.masked}
         return not model.upcall and way.port not in known and way.port // 32 not in model.selected
-
-    def _consume(self, domain: int) -> set[int]:
-        """Take the events as a guest's upcall does: the selector, then each word's ports that are not masked."""
-        shared = self.agents[domain].shared_info
-        vcpu = shared.vcpu_info[0]
-        vcpu.evtchn_upcall_pending = 0
-        words, vcpu.evtchn_pending_sel = vcpu.evtchn_pending_sel, 0
-        heard: set[int] = set()
-        for word in event_ports.bits(words.to_bytes(4, "little")):
-            taken = shared.evtchn_pending[word] & ~shared.evtchn_mask[word]
-            shared.evtchn_pending[word] &= ~taken
-            heard |= {32 * word + bit for bit in event_ports.bits(taken.to_bytes(4, "little"))}
-        return heard
 
     def _await_sleep(self, domain: int) -> None:
         def asleep() -> bool:

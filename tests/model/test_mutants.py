@@ -30,7 +30,7 @@ MUTANTS = {
         '        cmpl    $0, continuation + CONTINUATION_new_edx\n        je      {{ L("give_way") }}\n',
         '        cmpl    $0, continuation + CONTINUATION_new_edx\n        je      {{ L("bad_number") }}\n',
     ),
-    "a second pin keeps its reference": Mutant("mm/mmuext_op.s", *but(
+    "a second pin keeps its reference": Mutant("mm/mmuext_frames.s", *but(
         '        call    type_put\n        movl    $-EINVAL, %eax\n{{ L("drop") }}:\n', "        call    type_put\n"
     )),
     "a refused table keeps what its first entries took": Mutant("mm/l1.s", *but(

@@ -21,7 +21,7 @@ WIRE = "the control agent's serial line"
 class WireHead(LittleEndianStructure):
     """The head of a body."""
 
-    _pack_ = 1
+    _pack_ = 4
     _fields_ = [("sequence", c_uint16), ("kind", c_uint8), ("pad", c_uint8)]
 
 

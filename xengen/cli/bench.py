@@ -22,6 +22,7 @@ from xengen.machine.spec import CPU_64, MIB, MachineSpec, Module
 
 if TYPE_CHECKING:
     from xengen.bench.measure import Measurement
+    from xengen.bench.sched import Files
 
 OTHER_MEMORY = 512 * MIB
 # Wide enough for every column: tables for people must not depend on how wide a pipe is.
@@ -30,7 +31,7 @@ WIDTH = 180
 
 def bench(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="operations, or sched: shares, latency, and what a switch costs.")
+        str, typer.Argument(metavar="WHAT", help="operations, sched (shares, latency, switches), or domains.")
     ] = "operations",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     against: Annotated[
@@ -57,15 +58,21 @@ def bench(
     Example: xengen bench --trace null
 
     Example: xengen bench sched --plot sched.svg
+
+    Example: xengen bench domains
     """
     if what == "sched":
         if against is not None or append or strict or trace is not None:
             raise UserError("--against, --append, --strict and --trace are for operations, not for sched")
         return _sched(as_json, plot)
-    if what != "operations":
-        raise UserError(f"{what!r} is nothing that can be measured: operations or sched")
     if plot is not None:
         raise UserError("--plot goes with sched")
+    if what == "domains":
+        if against is not None or append or strict or trace is not None:
+            raise UserError("--against, --append, --strict and --trace are for operations, not for domains")
+        return _domains(as_json)
+    if what != "operations":
+        raise UserError(f"{what!r} is nothing that can be measured: operations, sched or domains")
     from xengen.bench.measure import measure
     from xengen.bench.operations import NAMES
     from xengen.bench.report import as_object, report
@@ -114,16 +121,23 @@ def other_machine(hypervisor: Path, guest: Module, append: str) -> MachineSpec:
     )
 
 
-def _sched(as_json: bool, plot: Path | None) -> int:
-    from dataclasses import asdict
-
-    from xengen.bench.sched import Files, measure_latency, measure_shares, measure_switches
+def _toolstack_files() -> Files:
+    """Return the release builds of the hypervisor, the agent and the guest that spins, brought up to date."""
+    from xengen.bench.sched import Files
     from xengen.toolchain.build import build
 
     tree = source_tree()
     images = ["hypervisor", "agent", "spin"]
     hypervisor, agent, spin = build(tree, tree / "build" / "release", images=images, debug=False)
-    files = Files(hypervisor.elf, agent.elf, spin.elf)
+    return Files(hypervisor.elf, agent.elf, spin.elf)
+
+
+def _sched(as_json: bool, plot: Path | None) -> int:
+    from dataclasses import asdict
+
+    from xengen.bench.sched import measure_latency, measure_shares, measure_switches
+
+    files = _toolstack_files()
     shares, samples = measure_shares(files)
     if plot is not None:
         from xengen.bench.plot import plot as draw
@@ -144,6 +158,32 @@ def _sched(as_json: bool, plot: Path | None) -> int:
         for switch in switches:
             typer.echo(f"a switch with {switch.runnable} runnable: {switch.instructions:.0f} instructions")
     return int(ExitStatus.YES)
+
+
+def _domains(as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from xengen.bench.domains import measure_domains
+    from xengen.bench.sched import measure_switches
+
+    files = _toolstack_files()
+    costs = []
+    if not as_json:
+        typer.echo("domains  memory each  to create  to build  to destroy")
+    for cost in measure_domains(files):
+        costs.append(cost)
+        if not as_json:
+            typer.echo(
+                f"{cost.domains:7}  {cost.bytes_each:5} bytes  {cost.create:9}  {cost.build:8}  {cost.destroy:10}"
+            )
+    switches = measure_switches(files)
+    if as_json:
+        found = {"domains": [asdict(cost) for cost in costs], "switches": [asdict(switch) for switch in switches]}
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        for switch in switches:
+            typer.echo(f"a switch with {switch.runnable} runnable: {switch.instructions:.0f} instructions")
+    return int(ExitStatus.NO if any(cost.missed for cost in costs) else ExitStatus.YES)
 
 
 def _listing(spec: MachineSpec, measured: Measurement) -> int:

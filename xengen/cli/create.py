@@ -24,6 +24,10 @@ def create(
     weight: Annotated[int, typer.Option("--weight", metavar="N", help="Its share of the processor.")] = 10,
     cmdline: Annotated[str, typer.Option("--cmdline", metavar="TEXT", help="The kernel's command line.")] = "",
     initrd: Annotated[str, typer.Option("--initrd", metavar="FILE", help="A file that the kernel finds.")] = "",
+    max_memory: Annotated[str, typer.Option("--max-memory", metavar="SIZE", help="The most it may ever have.")] = "",
+    on_crash: Annotated[
+        str, typer.Option("--on-crash", metavar="POLICY", help="destroy, restart, preserve.")
+    ] = "destroy",
     paused: Annotated[bool, typer.Option("--paused", help="Do not let it run yet.")] = False,
     host: HostName = DEFAULT_HOST,
     as_json: AsJson = False,
@@ -40,6 +44,8 @@ def create(
         "cmdline": cmdline,
         "initrd": _absolute(initrd),
         "paused": paused,
+        "on_crash": on_crash,
+        "most_memory": size_in_bytes(max_memory, "--max-memory") if max_memory else 0,
     }
     with client(host) as connection:
         made = _create(connection, arguments)

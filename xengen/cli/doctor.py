@@ -52,6 +52,9 @@ class Finding:
         return self.path is not None and self.problem is None
 
 
+# Elsewhere than on a terminal a tool has one line, however long: it is for programs that look for lines.
+WIDTH = 180
+
 TOOLS = (
     Tool("qemu-system-i386", PACKAGE, "boots the hypervisor: run, and every boot test", needed=True),
     Tool("qemu-system-x86_64", PACKAGE, "boots other hypervisors: run --hypervisor"),
@@ -81,7 +84,8 @@ def doctor(
     if as_json:
         print(json.dumps([as_object(finding) for finding in findings], indent=1))
     else:
-        Console(file=sys.stdout, highlight=False).print(table(findings))
+        width = None if sys.stdout.isatty() else WIDTH
+        Console(file=sys.stdout, highlight=False, width=width).print(table(findings))
     fit = all(finding.good for finding in findings if finding.tool.needed)
     return int(ExitStatus.YES if fit else ExitStatus.NO)
 

@@ -89,7 +89,7 @@ class GrantPicks(Picks):
         handle = self._random.randrange(16) if self._often(0.9) else None
         where = None if self._often(0.85) else self._va()
         new = Pool(self.domain, self._random.randrange(POOL_PAGES)) if self._often(0.8) else choice((0, 0x12345000))
-        return EndOne(handle, choice((0, 1, 5000, 0xFFFFFFFF)), where, choice((0, 0, 1, 0x5000)), new)
+        return EndOne(handle, choice((0, 1, 5000, 0xFFFFFFFF)), where, choice((0, 0, 1, 0x5000, 1 << 32)), new)
 
     def _copy_grant(self) -> Call:
         sides = []

@@ -125,7 +125,7 @@ class Sharing:
         parts = handle.parts
         if parts == HOST | DEVICE:
             parts = (HOST if where else 0) | (DEVICE if bus else 0)
-        if parts & DEVICE and bus & 0xFFFFFFFF not in (0, handle.mfn << 12):
+        if parts & DEVICE and bus not in (0, handle.mfn << 12):
             raise Refused(GENERAL)
         if parts & HOST:
             self._store(self._still_there(caller, handle, where), 0)

@@ -81,7 +81,8 @@ def make(tree: Path, spec: ImageSpec, assembler: Assembler, *, debug: bool) -> M
     """Make one image in memory: render, lower, assemble, link. BuildError at the author's place."""
     from xengen.toolchain.parse import Templates
 
-    return _make(Templates(tree), spec, assembler, debug, Timings())
+    with _no_collection():
+        return _make(Templates(tree), spec, assembler, debug, Timings())
 
 
 def _make(templates: Templates, spec: ImageSpec, assembler: Assembler, debug: bool, timings: Timings) -> Made:

@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - A request with the sequence number of the last one is answered as that was, and not done again.
-#   - Addresses are in agent_mailbox to agent_memory_end, which is always mapped: whatever is asked, nothing faults here.
+#   - Addresses are from agent_mailbox to agent_memory_end, which is always mapped: no request makes a fault here.
 #     Other memory is reached by commands, whose faults are recorded.
 #   - While the commands of a WIRE_RUN are under way agent_wire_run is 1, and nothing is read from the line.
 

@@ -2,7 +2,8 @@
 #
 # Invariants
 #   - stretch_longest is the longest time that one call, or one part of one that is continued, has taken so far, and
-#     stretch_command the command that took it. What is before and behind it in the hypervisor is not in it.
+#     stretch_command the command that took it. stretch_total is the sum. What is before and behind a call in the
+#     hypervisor is in none of them.
 
         .text
 
@@ -26,7 +27,7 @@
 # stretch_end(command): it is complete, or goes back to the guest to be continued.
 #
 # in:    %edx = DOMCTL_* or SYSCTL_*
-# out:   stretch_longest, stretch_command
+# out:   stretch_longest, stretch_command, stretch_total
 # clob:  %ecx, %edx
 # errs:  none
 {% call routine("stretch_end") %}
@@ -34,6 +35,8 @@
         movl    %edx, %ecx
         rdtsc
         subl    stretch_began, %eax
+        addl    %eax, stretch_total
+        adcl    $0, stretch_total + 4
         cmpl    stretch_longest, %eax
         jbe     {{ L("not_longer") }}
         movl    %eax, stretch_longest
@@ -49,3 +52,4 @@
         .long   0
 {% endcall %}
 {% endfor %}
+{{ space("stretch_total", "8") }}

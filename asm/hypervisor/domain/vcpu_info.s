@@ -83,7 +83,6 @@
         jmp     hv_map_page_nx
 {% endcall %}
 
-{% set L = labels("vcpu_writable_frame_get") %}
 # vcpu_writable_frame_get(mfn): a reference to a frame of the domain, and one to the type writable.
 #
 # in:    %eax = mfn; %ebp = current vcpu
@@ -92,19 +91,8 @@
 # errs:  0: not its frame, or of another type
 {% call routine("vcpu_writable_frame_get") %}
         movl    VCPU_domain(%ebp), %ecx
-        call    frame_get
-        testl   %eax, %eax
-        jz      {{ L("done") }}
-        movl    %eax, %ecx
         movl    $FRAME_TYPE_WRITABLE, %edx
-        call    type_get
-        testl   %eax, %eax
-        movl    %ecx, %eax
-        jz      {{ L("done") }}
-        call    frame_put
-        xorl    %eax, %eax
-{{ L("done") }}:
-        ret
+        jmp     frame_use
 {% endcall %}
 
 {% set L = labels("vcpu_info_release") %}

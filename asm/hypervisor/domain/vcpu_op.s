@@ -73,14 +73,14 @@
         ret
 {% endcall %}
 
-# vcpuop_unknown(): a command that is not there.
+# vcpuop_get_physid(argument): which processor a vcpu is pinned to: none is.
 #
 # in:    -
-# out:   %eax = -ENOSYS
+# out:   %eax = -EINVAL
 # clob:  none
-# errs:  -ENOSYS
-{% call routine("vcpuop_unknown") %}
-        movl    $-ENOSYS, %eax
+# errs:  -EINVAL
+{% call routine("vcpuop_get_physid") %}
+        movl    $-EINVAL, %eax
         ret
 {% endcall %}
 
@@ -104,7 +104,7 @@
         .section .rodata
 {% set operations = ["initialise", "up", "down", "is_up", "get_runstate", "register_runstate", "set_periodic_timer",
                      "stop_periodic_timer", "set_singleshot_timer", "stop_singleshot_timer", "register_info",
-                     "send_nmi", "unknown", "register_time_area"] %}
+                     "send_nmi", "get_physid", "register_time_area"] %}
 {% call object("vcpu_operations") %}
 {% for operation in operations %}
         .long   vcpuop_{{ operation }}

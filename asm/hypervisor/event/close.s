@@ -103,6 +103,7 @@
         movl    $PORT_BLOCK_BYTES, %ecx
         call    heap_free
         movl    $0, DOMAIN_ports(%ebx,%esi,4)
+        addl    $WORK_OF_A_PORT_BLOCK, work_done
         popl    %edx
         ret
 {% endcall %}

@@ -59,6 +59,7 @@
         incl    %eax
         cmpl    $PORTS_PER_BLOCK, %eax
         jb      {{ L("next_port") }}
+        addl    $WORK_OF_A_PORT_SEARCH, work_done
         incl    %ecx
         cmpl    $PORT_BLOCKS, %ecx
         jb      {{ L("next_block") }}

@@ -57,6 +57,10 @@
 {{ L("next_element") }}:
         cmpl    $0, work_left
         jle     {{ L("pause") }}
+        cmpl    $GRANT_DROPS, grant_drop_count
+        jb      {{ L("room_for_a_drop") }}
+        call    grant_drops_finish
+{{ L("room_for_a_drop") }}:
         call    grant_kind
         movl    grant_array, %esi
         movl    $grant_element, %edi

@@ -35,12 +35,14 @@
 {{ L("parts_ok") }}:
         testl   $GNTMAP_device_map, %ecx
         jz      {{ L("address_ok") }}
+        movl    grant_element + GNTTAB_UNMAP_GRANT_REF_dev_bus_addr, %eax
+        orl     grant_element + GNTTAB_UNMAP_GRANT_REF_dev_bus_addr_high, %eax
+        jz      {{ L("address_ok") }}           # there is only this part
         movl    MAPTRACK_frame(%edi), %eax
         shll    $PAGE_SHIFT, %eax
-        cmpl    $0, grant_element + GNTTAB_UNMAP_GRANT_REF_dev_bus_addr
-        je      {{ L("address_ok") }}           # there is only this part
-        cmpl    grant_element + GNTTAB_UNMAP_GRANT_REF_dev_bus_addr, %eax
-        jne     {{ L("general_error") }}
+        xorl    grant_element + GNTTAB_UNMAP_GRANT_REF_dev_bus_addr, %eax
+        orl     grant_element + GNTTAB_UNMAP_GRANT_REF_dev_bus_addr_high, %eax
+        jnz     {{ L("general_error") }}
 {{ L("address_ok") }}:
         testl   $GNTMAP_host_map, %ecx
         jz      {{ L("unmapped") }}
@@ -144,15 +146,11 @@
 {% set L = labels("grant_parts_end") %}
 # grant_parts_end(mapping, parts): takes parts off a mapping; with the last one its use is to end.
 #
-# in:    %edi = MAPTRACK, %ecx = parts; grant_element; %ebp = current vcpu
+# in:    %edi = MAPTRACK, %ecx = parts; grant_element; less than GRANT_DROPS uses wait in grant_drops
 # out:   grant_drops
 # clob:  %eax, %ecx, %esi
 # errs:  none
 {% call routine("grant_parts_end") %}
-        cmpl    $GRANT_DROPS, grant_drop_count
-        jb      {{ L("have_room") }}
-        call    grant_drops_finish
-{{ L("have_room") }}:
         notl    %ecx
         andl    %ecx, MAPTRACK_flags(%edi)
         testl   $(GNTMAP_host_map | GNTMAP_device_map), MAPTRACK_flags(%edi)

@@ -326,20 +326,19 @@
         pushl   %edx
         movl    VCPU_guest_table(%ebp), %eax
         call    map_frame
-        movl    %eax, %edx
 {% for slot in range(4) %}
-        movl    %ss:{{ slot }} * PTE_size(%edx), %eax
-        testb   $PTE_P, %al
+        movl    %ss:{{ slot }} * PTE_size(%eax), %edx
+        testb   $PTE_P, %dl
         jz      {{ L("absent_" ~ slot) }}
-        andl    $(~PAGE_OFFSET_MASK | PTE_P), %eax
+        andl    $(~PAGE_OFFSET_MASK | PTE_P), %edx
 {{ L("store_" ~ slot) }}:
-        movl    %eax, VCPU_l3 + {{ slot }} * PTE_size(%ebp)
+        movl    %edx, VCPU_l3 + {{ slot }} * PTE_size(%ebp)
 {% endfor %}
         popl    %edx
         ret
 {% for slot in range(4) %}
 {{ L("absent_" ~ slot) }}:
-        xorl    %eax, %eax
+        xorl    %edx, %edx
         jmp     {{ L("store_" ~ slot) }}
 {% endfor %}
 {% endcall %}

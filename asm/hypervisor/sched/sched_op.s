@@ -21,10 +21,13 @@
         ja      {{ L("refused") }}
         movl    %ecx, %esi
         movl    sched_argument_bytes(,%ebx,4), %ecx
+        testl   %ecx, %ecx
+        jz      {{ L("no_argument") }}
         movl    $sched_argument, %edi
         call    copy_from_guest
         testl   %eax, %eax
         jnz     {{ L("refused") }}
+{{ L("no_argument") }}:
         jmp     *sched_operations(,%ebx,4)
 {{ L("refused") }}:
         ret

@@ -39,6 +39,11 @@ UNNAMED: dict[str, dict[str, int]] = {
     },
     "e820_entry": {"addr": 0, "addr_high": 4, "size_field": 8, "size_field_high": 12, "type": 16, "size": 20},
     "xen_domain_handle_t": {"bytes": 0, "size": 16},
+    "sched_bvt_global": {"ctx_allow": 0, "size": 4},
+    "sched_bvt_domain": {
+        "mcu_adv": 0, "warpback": 4, "warpvalue": 8, "warpl": 12, "warpl_high": 16, "warpu": 20, "warpu_high": 24,
+        "size": 28,
+    },
     "xen_platform_op": {
         "cmd": 0, "interface_version": 4, "secs": 8, "nsecs": 12, "system_time": 16, "system_time_high": 20, "size": 24,
     },

@@ -58,6 +58,8 @@ VARIABLES = (
     "boot_module_count",
     "no_execute_high",
     "job_key",
+    "run_first",
+    "run_taken",
     "timer_count",
     "alarm_at",
     "alarm_at_high",

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.toolchain.conftest import BASE, LOAD_OFFSET, Tree
 from xengen.toolchain.image import Image, Origin, Symbol, SymbolKind
+from xengen.toolchain.keystone import Answer
 
 PAGE = 4096
 ALL_SECTIONS = """\
@@ -249,3 +250,24 @@ def test_statements_know_their_section_and_text(tree: Tree) -> None:
     assert (statement.text, statement.section) == ("movl $1, %eax", ".text")
     assert image.statement_at(BASE + 4) == statement
     assert statement.origin == Origin("asm/guests/g/g.s", 1)
+
+
+@pytest.mark.parametrize(
+    ("space", "size", "passes"),
+    [("PAGE_SIZE - 16", 4080, 1), ("2 * later", 10, 1), ("(. - _start) * 3", 3, 2), ("behind - _start", 3, 2)],
+)
+def test_an_image_is_assembled_twice_only_when_a_size_of_space_depends_on_a_label(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, space: str, size: int, passes: int
+) -> None:
+    texts: list[str] = []
+    assemble = tree.assembler.assemble
+
+    def noted(text: str, address: int) -> Answer:
+        texts.append(text)
+        return assemble(text, address)
+
+    monkeypatch.setattr(tree.assembler, "assemble", noted)
+    source = f"_start: nop\n        .skip   {space}\n.set later, 1 + 4\n.set behind, _start + 3\n"
+    image = tree.make(source).image
+    assert image.section(".text").size == 1 + size
+    assert len([text for text in texts if "nop" in text]) == passes
