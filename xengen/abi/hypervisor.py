@@ -158,6 +158,24 @@ class VcpuSched(LittleEndianStructure):
     ]
 
 
+class Hand(LittleEndianStructure):
+    """Frames that memory_op has in hand for a vcpu (mm/hand.s).
+
+    first: mfn of the first extent, 0 when there is none. extents: how many, of 1 << order frames each. limit: the
+    first mfn that is too high for them; 0: they are to be freed. rest: frames of the first extent that are not zeroed
+    yet; of those to be freed, that are still there.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("first", c_uint32),
+        ("extents", c_uint32),
+        ("order", c_uint32),
+        ("limit", c_uint32),
+        ("rest", c_uint32),
+    ]
+
+
 class Vcpu(LittleEndianStructure):
     """A domain's one virtual processor. One heap block aligned to its size class.
 
@@ -198,6 +216,7 @@ class Vcpu(LittleEndianStructure):
         ("ldt_base", c_uint32),
         ("ldt_entries", c_uint32),
         ("old_table", c_uint32),
+        ("hand", Hand),
         ("debugreg", c_uint32 * 8),
         ("frame", EntryFrame),
         ("traps", TrapInfo * 256),
@@ -474,6 +493,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("VCPU_SET_VIRTUAL_ALARM", "vcpu_set_virtual_alarm", VcpuSetVirtualAlarm, OURS),
     Declaration("DIRECT_GATE", "direct_gate", DirectGate, OURS),
     Declaration("VCPU_SCHED", "vcpu_sched", VcpuSched, OURS),
+    Declaration("HAND", "hand", Hand, OURS),
     Declaration("VCPU", "vcpu", Vcpu, OURS),
     Declaration("GUEST_IMAGE", "guest_image", GuestImage, OURS),
     Declaration("IMAGE", "image", Image, OURS),
@@ -520,6 +540,7 @@ CONSTANTS: tuple[Constant, ...] = (
         LINEAR_TABLES=0xFE000000,
         FRAME_TABLE=0xFF000000,
         MAX_FRAMES=0xFC000,
+        FRAME_LEAVES=1 << 20,
         IMAGE_LOAD_OFFSET=0xFC800000,
         M2P_ALIAS=0xF5800000,
         M2P_ALIAS_BYTES=0x1000000,
@@ -551,12 +572,13 @@ CONSTANTS: tuple[Constant, ...] = (
         FRAME_TYPE_SEGMENTS=4 << 28, FRAME_TYPE_WRITABLE=5 << 28, FRAME_TYPE_L2_RESERVED=6 << 28,
         FRAME_TYPE_MASK=0xF << 28, FRAME_VALIDATED=1 << 27, FRAME_PINNED=1 << 26, FRAME_PARTIAL=1 << 25,
         FRAME_UNDO=1 << 24, FRAME_DROPPING=1 << 23, FRAME_COUNT_MASK=(1 << 23) - 1,
+        FRAME_INDEX_MASK=(1 << 12) - 1, FRAME_ERROR_SHIFT=12, FRAME_ERROR_MASK=0x7FF << 12,
     ),
     *_group(
         "domain flags",
         DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_DYING_BIT=1, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8,
         DOMAIN_SUSPENDED=16, DOMAIN_CODE_SET=32, DOMAIN_UNBUILT=64, DOMAIN_PRESERVE=128, DOMAIN_DESTROYED=256,
-        RELEASE_PIECE=2048,
+        RELEASE_FRAMES=4,
     ),
     *_group(
         "domain builder",
@@ -593,7 +615,7 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2, WORK_YIELD=4),
     *_group(
         "hypercalls",
-        HYPERCALL_INSTRUCTION_BYTES=2, TRAP_TABLE_LIMIT=512, SHUTDOWN_REASONS=6, CONSOLE_PIECE=128, CONSOLE_DIGITS=10,
+        HYPERCALL_INSTRUCTION_BYTES=2, SHUTDOWN_REASONS=6, CONSOLE_PIECE=128, CONSOLE_DIGITS=10, CONSOLE_LONGEST=14,
     ),
     *_group(
         "event channels of the hypervisor",
@@ -608,8 +630,9 @@ CONSTANTS: tuple[Constant, ...] = (
         HEAP_CLASSES=8, HEAP_SMALLEST=32, PADDING_BYTES=0x80000, SPARE_FRAMES=256,
     ),
     *_group(
-        "work in one stretch, in L1 entries handled",
-        WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=32, WORK_UNBOUNDED=0x7FFFFFFF,
+        "work in one stretch, in entries of tables handled",
+        WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=32, WORK_OF_A_LINE=6,
+        WORK_OF_A_TRAP_TABLE=96, WORK_OF_A_TABLE=64, WORK_OF_A_FREE=2, WORK_UNBOUNDED=0x7FFFFFFF,
     ),
     *_group(
         "time",
@@ -628,8 +651,9 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group("extensions of the ABI", VCPUOP_set_virtual_alarm=64, VIRQ_VIRTUAL_ALARM=23),
     *_group(
         "control of domains",
-        CONTROL_BEGUN=0x42454755, JOB_UNITS=24, JOB_UNITS_OF_A_TABLE=8, JOB_STACK_BYTES=4096, RUN_SEARCH_PIECE=2048,
-        DOMAIN_NAME_BYTES=32, IMAGE_NAME_BYTES=64, IMAGE_WORD_BYTES=7, IMAGE_WRITE_PAGES=16, IMAGE_REMOVE_PIECE=1024,
+        CONTROL_BEGUN=0x42454755, JOB_UNITS=24, JOB_UNIT_SHIFT=4, JOB_UNITS_OF_A_TABLE=8, JOB_STACK_BYTES=4096,
+        RUN_SEARCH_PIECE=2048, RUN_SEARCH_MIXED=4, DOMAIN_NAME_BYTES=32, IMAGE_NAME_BYTES=64, IMAGE_WORD_BYTES=7,
+        IMAGE_WRITE_PAGES=16, IMAGE_REMOVE_PIECE=512,
         DOMAINS_PIECE=32, REFUSAL_BYTES=128, DECIMAL_DIGITS=10, RELEASE_MORE=0, RELEASE_THROUGH=1, RELEASE_GONE=2,
     ),
     *_group("version", XENGEN_MAJOR=4, XENGEN_MINOR=2),

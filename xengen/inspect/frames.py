@@ -14,6 +14,7 @@ import numpy as np
 
 from xengen.abi import x86
 from xengen.inspect import layout
+from xengen.inspect.hand import frames_in_hand
 from xengen.inspect.region import known_frames
 from xengen.inspect.survey import FREE, HYPERVISOR, NO_RAM, NOBODY, OWNED, Survey
 from xengen.inspect.views import Flags, Numbers
@@ -78,7 +79,7 @@ def leaks(survey: Survey) -> Iterator[Violation]:
     for mfn in np.flatnonzero((survey.kinds == OWNED) & (count == 0) & (survey.references == 0)):
         detail = "nothing refers to it, but it is not free"
         yield Violation(Rule.LEAK, detail, int(mfn), survey.domain_of(int(mfn)))
-    known = known_frames(survey) | _boot_leftovers(survey)
+    known = known_frames(survey) | frames_in_hand(survey) | _boot_leftovers(survey)
     for mfn in np.flatnonzero((survey.kinds == HYPERVISOR) & ~known):
         detail = f"it has no owner, is not free, and the hypervisor does not use it: {_record(survey, int(mfn))}"
         yield Violation(Rule.LEAK, detail, int(mfn))

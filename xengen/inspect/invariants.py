@@ -17,7 +17,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from xengen.inspect import descriptors, events, frames, grants, region, reserved, scheduler, tables, timers
+from xengen.inspect import (
+    descriptors,
+    events,
+    frames,
+    free_tree,
+    grants,
+    hand,
+    region,
+    reserved,
+    scheduler,
+    tables,
+    timers,
+)
 from xengen.inspect.survey import Survey, survey
 from xengen.inspect.tables import Mapping, Permits, nothing_permitted
 from xengen.inspect.views import BadStructure, Hypervisor
@@ -36,6 +48,8 @@ CHECKS: tuple[Check, ...] = (
     frames.free_list,
     frames.free_count,
     frames.free_frames,
+    free_tree.free_tree,
+    hand.in_hand,
     frames.leaks,
     frames.reference_counts,
     frames.types,

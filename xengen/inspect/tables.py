@@ -51,15 +51,15 @@ def strays(survey: Survey) -> Iterator[Violation]:
 
 
 def partial_tables(survey: Survey) -> Iterator[Violation]:
-    """A partial table is an L2 or L3 that is neither validated nor pinned, and no processor can come to it."""
+    """A partial table is neither validated nor pinned, and no processor can come to it."""
     words, tables = survey.records["type"], survey.tables
     roots = [domain.vcpu.record.guest_table for domain in survey.domains if domain.vcpu is not None]
     for mfn in tables.partial:
         kind = _recorded_type(survey, int(mfn))
-        widest = {layout.L3: SLOTS, layout.L2: layout.ENTRIES, layout.L2_RESERVED: layout.ENTRIES}.get(kind, 0)
+        widest = SLOTS if kind == layout.L3 else layout.ENTRIES if kind in layout.TABLE_TYPES else 0
         detail = ""
-        if words[mfn] & layout.FRAME_COUNT_MASK > widest:
-            detail = f"{int(words[mfn] & layout.FRAME_COUNT_MASK)} entries of {layout.type_name(kind)} hold references"
+        if words[mfn] & layout.FRAME_INDEX_MASK > widest:
+            detail = f"{int(words[mfn] & layout.FRAME_INDEX_MASK)} entries of {layout.type_name(kind)} hold references"
         elif words[mfn] & (layout.FRAME_VALIDATED | layout.FRAME_PINNED):
             detail = "it is partial, and validated or pinned"
         elif mfn in roots:

@@ -18,6 +18,8 @@ class Rule(StrEnum):
     NR_PAGES = "nr-pages"  # a domain's nr_pages is the number of its frames
     FREE_LIST = "free-list"  # a frame is in the bitmap exactly when its record is empty; only RAM is
     FREE_COUNT = "free-count"  # free_frames counts the bitmap
+    FREE_TREE = "free-tree"  # the tree above the bitmap says which blocks are wholly free
+    HAND = "hand"  # what memory_op has in hand for a vcpu is nobody's
     FREE_FRAME = "free-frame"  # nothing leads to a free frame
     LEAK = "leak"  # a frame that is not free has a use
     REFERENCE_COUNT = "reference-count"  # FRAME_count is the number of references found

@@ -131,7 +131,7 @@ def _walk_from(
     count = min(len(records), len(pages))
     types = _types(records)
     is_partial = (records["type"] & layout.FRAME_PARTIAL) != 0
-    held = np.where(is_partial, records["type"] & layout.FRAME_COUNT_MASK, layout.ENTRIES).astype(np.int64)
+    held = np.where(is_partial, records["type"] & layout.FRAME_INDEX_MASK, layout.ENTRIES).astype(np.int64)
     l3 = _inside(np.union1d(roots.guest_tables, extra[layout.L3]), count)
     l3_links = present(pages, l3, SLOTS)
     l3_links = l3_links.where(l3_links.index < held[l3_links.parent])
@@ -159,6 +159,7 @@ def _walk_from(
     l1 = np.setdiff1d(_inside(np.union1d(l2_links.child, extra[layout.L1]), count), higher)
     linear_links, self_links = links.where(linear), links.where(to_self)
     entries = present(pages, l1)
+    entries = entries.where(entries.index < held[entries.parent])
     partial = np.flatnonzero(is_partial)
     return Tables(l3, plain, reserved, l1, l3_links, l2_links, linear_links, self_links, entries, strays, partial)
 

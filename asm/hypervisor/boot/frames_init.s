@@ -34,16 +34,12 @@
         incl    %esi
         jmp     {{ L("next_range") }}
 {{ L("ranges_done") }}:
-        movl    max_frame, %eax
-        addl    $31, %eax
-        shrl    $5, %eax
-        movl    %eax, frame_bitmap_words
         movl    $__image_start - IMAGE_LOAD_OFFSET, %eax
         movl    $__image_end - IMAGE_LOAD_OFFSET, %ecx
         call    range_reserve
         call    modules_reserve
         call    frame_table_init
-        call    frames_count
+        call    frames_insert
         popal
         ret
 {% endcall %}
@@ -213,25 +209,26 @@
         ret
 {% endcall %}
 
-{% set L = labels("frames_count") %}
-# frames_count(): counts the free frames and says so.
+{% set L = labels("frames_insert") %}
+# frames_insert(): makes the tree of free frames from its lowest row, and says how many there are.
 #
 # in:    frame_bitmap
-# out:   free_frames
+# out:   frame_tree, free_frames
 # clob:  none
 # errs:  none
-{% call routine("frames_count") %}
+{% call routine("frames_insert") %}
         pushl   %eax
         pushl   %ecx
         xorl    %eax, %eax
-        xorl    %ecx, %ecx
 {{ L("next_frame") }}:
-        btl     %eax, frame_bitmap
-        adcl    $0, %ecx
+        btrl    %eax, frame_bitmap
+        jnc     {{ L("not_free") }}
+        call    frame_insert
+{{ L("not_free") }}:
         incl    %eax
         cmpl    max_frame, %eax
         jb      {{ L("next_frame") }}
-        movl    %ecx, free_frames
+        movl    free_frames, %ecx
         movl    %ecx, %eax
         shrl    $8, %eax
 {{ log("LOG_INFO", "memory: %u frames, %u free (%u MB)\\n", "max_frame", "%ecx", "%eax") }}

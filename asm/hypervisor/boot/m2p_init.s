@@ -29,7 +29,9 @@
         movl    %eax, %edi
         call    invalid_page_fill
         movl    %ebx, %ecx
-        call    frames_alloc
+        xorl    %ebx, %ebx
+        call    run_take
+        movl    %ecx, %ebx
         testl   %eax, %eax
         jz      {{ L("no_room") }}
         movl    %eax, m2p_first_mfn

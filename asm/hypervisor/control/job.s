@@ -31,8 +31,16 @@
 {{ L("begun") }}:
         cmpl    %ebx, job_key
         jne     {{ L("busy") }}
-        movl    $JOB_UNITS, job_left
+        movl    work_done, %eax                 # a job shares the stretch with what was done before it (work.s)
+        shrl    $JOB_UNIT_SHIFT, %eax
+        negl    %eax
+        addl    $JOB_UNITS, %eax
+        movl    %eax, job_left
         call    job_enter
+        movl    $JOB_UNITS, %eax
+        subl    job_left, %eax
+        shll    $JOB_UNIT_SHIFT, %eax
+        movl    %eax, work_done
         xorl    %eax, %eax
         cmpl    $0, job_key
         je      {{ L("done") }}

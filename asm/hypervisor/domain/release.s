@@ -2,8 +2,8 @@
 #
 # Invariants
 #   - A domain that has ended and is not current is dying: its ports, base pointer, descriptor tables, pins and
-#     allocations are given up, frame by frame, in pieces of RELEASE_PIECE frames, and not more work than one stretch
-#     may be (work.s), each time somebody is scheduled.
+#     allocations are given up, frame by frame, for no longer than one stretch of work may be (work.s), each time
+#     somebody is scheduled.
 #   - A table that is FRAME_DROPPING is left alone: VCPU_old_table leads to the topmost one, and from there to all.
 #   - A frame that another domain still maps stays the dying domain's until that mapping goes. Only when it owns none,
 #     and nobody maps its shared_info, do DOMAIN and VCPU go.
@@ -35,7 +35,8 @@
         cmpl    release_last, %eax
         jbe     {{ L("next_domain") }}
         movl    %eax, release_last
-        call    domain_release_piece
+        call    domain_release_piece            # with what the last hypercall has left of this stretch
+        movl    $0, work_done
         popal
         ret
 {{ L("begin_again") }}:
@@ -71,22 +72,25 @@
 # clob:  %ecx, %edx, %esi
 # errs:  none
 {% call routine("domain_release_piece") %}
-        movl    $WORK_PIECE, work_left
+        call    work_begin
+        testl   %eax, %eax
+        jnz     {{ L("more") }}
         btsl    $DOMAIN_DYING_BIT, DOMAIN_flags(%ebx)
         jc      {{ L("begun") }}
         call    domain_release_begin
+        jmp     {{ L("more") }}
 {{ L("begun") }}:
         call    events_close_all
         testl   %eax, %eax
         jnz     {{ L("more") }}
-        call    old_table_finish
+        call    hand_drop
         testl   %eax, %eax
         jnz     {{ L("more") }}
         cmpl    $INVALID_MFN, DOMAIN_release_next(%ebx)
         je      {{ L("through") }}
         call    domain_release_frames
 {{ L("more") }}:
-        movl    $WORK_UNBOUNDED, work_left
+        call    work_end
         movl    $RELEASE_MORE, %eax
         ret
 {{ L("through") }}:                             # it has no page tables any more, and so no mappings
@@ -100,14 +104,14 @@
         call    grants_idle
         jc      {{ L("waits") }}
         call    grants_free
-        movl    $WORK_UNBOUNDED, work_left
         call    domain_free
+        call    work_end
         movl    $RELEASE_GONE, %eax
         ret
 {{ L("waits") }}:                               # for others, who have something of it mapped
         cmpl    $0, work_left
         jle     {{ L("more") }}
-        movl    $WORK_UNBOUNDED, work_left
+        call    work_end
         movl    $RELEASE_THROUGH, %eax
         ret
 {% endcall %}
@@ -143,13 +147,15 @@
 #
 # in:    %ebx = DOMAIN; DOMAIN_release_next: where to go on, in the second pass with max_frame added
 # out:   DOMAIN_release_next; INVALID_MFN: it is through
-# clob:  %eax, %ecx, %edx
+# clob:  %eax, %edx
 # errs:  none
-# why:   while the allocations are there, dropping a table frees none of what it maps: it is not too much work
 {% call routine("domain_release_frames") %}
         movl    DOMAIN_release_next(%ebx), %edx
-        movl    $RELEASE_PIECE, %ecx
 {{ L("next_frame") }}:
+        testl   $(RELEASE_FRAMES - 1), %edx
+        jnz     {{ L("same_unit") }}
+        decl    work_left
+{{ L("same_unit") }}:
         movl    %edx, %eax
         subl    max_frame, %eax
         jae     {{ L("allocations") }}
@@ -160,11 +166,8 @@
         jz      {{ L("done_with_it") }}
         cmpl    %ebx, FRAME_owner(%eax)
         jne     {{ L("done_with_it") }}
-        cmpl    $RELEASE_PIECE, %ecx
-        jne     {{ L("enough") }}               # much work: it has a piece of its own
         call    release_table
-        incl    %edx
-        jmp     {{ L("enough") }}
+        jmp     {{ L("done_with_it") }}
 {{ L("allocations") }}:
         cmpl    max_frame, %eax
         jae     {{ L("through") }}
@@ -174,15 +177,12 @@
         jne     {{ L("done_with_it") }}
         btrl    $31, FRAME_count(%eax)
         jnc     {{ L("done_with_it") }}
+        decl    work_left
         call    frame_put
-        subl    $WORK_OF_A_REQUEST, work_left
 {{ L("done_with_it") }}:
         incl    %edx
         cmpl    $0, work_left
-        jle     {{ L("enough") }}
-        decl    %ecx
-        jnz     {{ L("next_frame") }}
-{{ L("enough") }}:
+        jg      {{ L("next_frame") }}
         movl    %edx, DOMAIN_release_next(%ebx)
         ret
 {{ L("through") }}:

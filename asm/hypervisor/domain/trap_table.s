@@ -32,11 +32,14 @@
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EFAULT; the entries before the bad address are installed
 {% call routine("do_set_trap_table") %}
+        call    work_bound
         call    direct_gates_remove
         call    trap_table_change
         pushl   %eax
         call    direct_gates_find
         call    direct_gates_install
+        subl    $WORK_OF_A_TRAP_TABLE, work_left
+        call    work_end
         popl    %eax
         ret
 {% endcall %}
@@ -52,7 +55,6 @@
         testl   %ebx, %ebx
         jz      {{ L("clear") }}
         movl    %ebx, %esi
-        movl    $TRAP_TABLE_LIMIT, %edx
 {{ L("next_entry") }}:
         movl    $trap_entry, %edi
         movl    $TRAP_INFO_size, %ecx
@@ -70,8 +72,8 @@
         movl    trap_entry + TRAP_INFO_address, %eax
         movl    %eax, VCPU_traps + TRAP_INFO_address(%ebp,%ecx,8)
         addl    $TRAP_INFO_size, %esi
-        decl    %edx
-        jnz     {{ L("next_entry") }}
+        decl    work_left
+        jg      {{ L("next_entry") }}
         jmp     {{ L("continue_later") }}
 {{ L("clear") }}:
         leal    VCPU_traps(%ebp), %edi

@@ -1,18 +1,21 @@
 # The 16550 serial port at COM1, by polling, and the debug port of emulators.
 #
 # Invariants
-#   - A character is written only when the transmitter is empty, so none is ever lost.
+#   - When the transmitter is empty it takes UART_QUEUE characters, or one if it has no queue: uart_room says how many
+#     of them are left. More are written only when it is empty again, so none is ever lost.
 #   - Input is read only on demand: the 16-byte queue of the device, and the other end's flow control, hold the rest.
 #   - A machine without the device swallows what is written, and nothing is ever typed.
 
         .section .init, "ax"
 
         .set    UART_LSR_NOBODY, 0xff           # what a port reads as that is not there; no device sets all bits
+        .set    UART_QUEUE, 16
 
+{% set L = labels("uart_init") %}
 # uart_init(): 115200 baud, 8N1, queues on, no interrupts.
 #
 # in:    -
-# out:   -
+# out:   uart_depth
 # clob:  none
 # errs:  none
 {% call routine("uart_init") %}
@@ -25,12 +28,51 @@
         movb    ${{ value }}, %al
         outb    %al, %dx
 {% endfor %}
+        movl    $COM1 + UART_FCR, %edx
+        inb     %dx, %al
+        cmpb    $UART_IIR_QUEUES, %al
+        jb      {{ L("no_queue") }}
+        movl    $UART_QUEUE, uart_depth
+{{ L("no_queue") }}:
         popl    %edx
         popl    %eax
         ret
 {% endcall %}
 
         .text
+
+{% set L = labels("uart_ready") %}
+# uart_ready(): whether CONSOLE_LONGEST characters can be written without waiting.
+#
+# in:    -
+# out:   carry: not now
+# clob:  none
+# errs:  carry
+# why:   without a queue every character may have to wait: then one is as good as many
+{% call routine("uart_ready") %}
+        testl   $CONSOLE_COM1, console_targets
+        jz      {{ L("ready") }}
+        cmpl    $CONSOLE_LONGEST, uart_room
+        jae     {{ L("ready") }}
+        pushl   %eax
+        pushl   %edx
+        movl    $COM1 + UART_LSR, %edx
+        inb     %dx, %al
+        testb   $UART_LSR_THRE, %al
+        jz      {{ L("busy") }}
+        movl    uart_depth, %eax
+        movl    %eax, uart_room
+        popl    %edx
+        popl    %eax
+{{ L("ready") }}:
+        clc
+        ret
+{{ L("busy") }}:
+        popl    %edx
+        popl    %eax
+        stc
+        ret
+{% endcall %}
 
 {% set L = labels("uart_write") %}
 # uart_write(character): sends one character to where the console's output goes.
@@ -48,14 +90,20 @@
 {{ L("no_debug_port") }}:
         testl   $CONSOLE_COM1, console_targets
         jz      {{ L("done") }}
+        cmpl    $0, uart_room
+        jne     {{ L("has_room") }}
         movb    %al, %ah
         movl    $COM1 + UART_LSR, %edx
 {{ L("busy") }}:
         inb     %dx, %al
         testb   $UART_LSR_THRE, %al
         jz      {{ L("busy") }}
-        movl    $COM1 + UART_DATA, %edx
+        movl    uart_depth, %edx
+        movl    %edx, uart_room
         movb    %ah, %al
+{{ L("has_room") }}:
+        decl    uart_room
+        movl    $COM1 + UART_DATA, %edx
         outb    %al, %dx
 {{ L("done") }}:
         popl    %edx
@@ -88,3 +136,10 @@
         popl    %edx
         ret
 {% endcall %}
+
+        .data
+{% for name, first in [("uart_depth", 1), ("uart_room", 0)] %}
+{% call object(name) %}
+        .long   {{ first }}
+{% endcall %}
+{% endfor %}

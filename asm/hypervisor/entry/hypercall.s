@@ -78,6 +78,7 @@
         movl    %eax, %es
         movl    %ebp, %eax
         movl    current_vcpu, %ebp
+        movl    $0, work_done                   # a new stretch (work.s)
         call    *%eax
         cmpl    $-ERESTART, %eax
         je      {{ L("restart") }}

@@ -26,7 +26,6 @@
         cmpl    $0, VCPU_in_multicall(%ebp)
         jne     {{ L("nested") }}
         movl    $1, VCPU_in_multicall(%ebp)
-        movl    $0, work_done
         pushl   %ecx                            # entries that remain
         pushl   %ebx                            # the next one
         jmp     {{ L("any_left") }}
@@ -58,7 +57,7 @@
         jne     {{ L("give_way") }}
         addl    $WORK_OF_A_CALL, work_done
         cmpl    $WORK_PIECE, work_done
-        jg      {{ L("give_way") }}
+        jge     {{ L("give_way") }}
 {{ L("any_left") }}:
         cmpl    $0, 4(%esp)
         jne     {{ L("next_entry") }}

@@ -28,7 +28,7 @@
         movl    %ebx, grant_command
         movl    %ecx, grant_array
         movl    %edx, grant_left
-        movl    $WORK_PIECE, work_left
+        call    work_bound
         call    *grant_operations(,%ebx,4)
         call    work_end
         cmpl    $-ERESTART, %eax

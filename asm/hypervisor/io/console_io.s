@@ -2,8 +2,10 @@
 #
 # Invariants
 #   - Output is copied from the guest in pieces of CONSOLE_PIECE bytes; a bad address gives -EFAULT, and what was before
-#     it has been printed. One call prints two pieces at most: then the guest is made to call again, for the rest.
-#   - Any domain may write (as in Xen's debug builds); only domain 0 reads.
+#     it has been printed.
+#   - Nobody waits for the device on behalf of a guest: when it is busy, or a stretch of work is done (work.s), the
+#     guest is made to call again, for the rest.
+#   - Any domain may write (as in Xen's debug builds); only domain 0 reads, CONSOLE_PIECE characters at a time.
 
         .text
 
@@ -25,13 +27,11 @@
 {{ L("write") }}:
         movl    VCPU_domain(%ebp), %edx
         movl    %ecx, %ebx                      # what remains
-        movl    $WORK_PIECE, work_left
+        call    work_bound
 {{ L("next_piece") }}:
         xorl    %eax, %eax
         testl   %ebx, %ebx
         jle     {{ L("done") }}
-        cmpl    $WORK_PIECE / 2, work_left
-        jle     {{ L("continue_later") }}
         movl    %ebx, %ecx
         cmpl    $CONSOLE_PIECE, %ecx
         jbe     {{ L("piece_ok") }}
@@ -41,13 +41,21 @@
         call    copy_from_guest
         testl   %eax, %eax
         jnz     {{ L("done") }}
-        addl    %ecx, %esi
-        subl    %ecx, %ebx
-        subl    %ecx, work_left                 # a character is about as much work as an L1 entry
 {{ L("next_character") }}:
+        cmpl    $0, work_left
+        jle     {{ L("continue_later") }}
+        call    uart_ready
+        jc      {{ L("continue_later") }}
+        decl    work_left
         movb    (%edi), %al
-        incl    %edi
+        cmpb    $'\n', %al
+        jne     {{ L("same_line") }}
+        subl    $WORK_OF_A_LINE, work_left
+{{ L("same_line") }}:
         call    console_character
+        incl    %edi
+        incl    %esi
+        decl    %ebx
         decl    %ecx
         jnz     {{ L("next_character") }}
         jmp     {{ L("next_piece") }}
@@ -63,7 +71,7 @@
 {% endcall %}
 
 {% set L = labels("console_read") %}
-# console_read(count, buffer): what has been typed so far, up to count characters.
+# console_read(count, buffer): what has been typed so far, up to count characters, or CONSOLE_PIECE.
 #
 # in:    %ecx = count, %esi = buffer; %ebp = current vcpu
 # out:   %eax = number of characters taken, or an error
@@ -75,6 +83,10 @@
         jz      {{ L("not_allowed") }}
         movl    %esi, %edi
         movl    %ecx, %ebx
+        cmpl    $CONSOLE_PIECE, %ebx
+        jle     {{ L("count_ok") }}
+        movl    $CONSOLE_PIECE, %ebx
+{{ L("count_ok") }}:
         xorl    %edx, %edx                      # taken
 {{ L("next_character") }}:
         cmpl    %ebx, %edx

@@ -7,9 +7,10 @@
 #     the types exclude each other, so no frame is a table and writable at once.
 #   - A table type is FRAME_VALIDATED exactly while all references of its entries are held. They are taken when the
 #     type's count leaves 0, entry by entry, and all given back if one fails; and dropped when it is 0 again.
-#   - Large tables are validated and dropped in pieces (work.s). In between the frame is FRAME_PARTIAL: the entries
-#     below the number that stands in place of the count hold their references. Only who goes on gets its type then;
-#     and while it is FRAME_DROPPING nobody does but its last holder, who has yet to let go of it.
+#   - Tables are validated and dropped in pieces (work.s). In between the frame is FRAME_PARTIAL: the entries below the
+#     number that stands in place of the count (FRAME_INDEX_MASK) hold their references. Only who goes on gets its type
+#     then. While it is FRAME_UNDO it is on its way back, because of the error behind the number (FRAME_ERROR_MASK); and
+#     while it is FRAME_DROPPING nobody gets its type but its last holder, who has yet to let go of it.
 #   - Before a frame gets another type, translations from its former use are flushed (tlb.s). FRAME_link is the epoch in
 #     which the type's count fell to 0; while a table is in use it is the table's balance of linear entries (l2.s).
 
@@ -62,6 +63,7 @@
 {{ assert("testl $FRAME_COUNT_MASK, FRAME_type(%eax)", "jz", "frame_release: the frame is in use by its type") }}
         pushl   %eax
         pushl   %ecx
+        subl    $WORK_OF_A_FREE, work_left
         movl    FRAME_owner(%eax), %ecx
         decl    DOMAIN_nr_pages(%ecx)
         subl    $FRAME_TABLE, %eax
@@ -113,10 +115,10 @@
         ret
 {{ L("partial") }}:                             # it goes on where it stopped
         movl    FRAME_type(%eax), %ecx
-        andl    $FRAME_UNDO, %ecx
+        andl    $(FRAME_UNDO | FRAME_ERROR_MASK), %ecx
         movl    %ecx, partial_undo
         movl    FRAME_type(%eax), %ecx
-        andl    $FRAME_COUNT_MASK, %ecx
+        andl    $FRAME_INDEX_MASK, %ecx
         movl    %ecx, partial_index
         decl    FRAME_count(%eax)               # the reference of being partial; the caller has one, too
         popl    %ecx
@@ -130,6 +132,7 @@
         jne     {{ L("not_in_tlb") }}
         call    tlb_flush
 {{ L("not_in_tlb") }}:
+        decl    work_left
         movl    $0, FRAME_link(%eax)            # in a table: its balance of linear entries (l2.s)
         movl    $0, partial_index
         movl    $0, partial_undo
@@ -141,6 +144,7 @@
 # type_validate(frame, type): the first reference to a type: validation, or what is left of it.
 #
 # in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index = where to begin, partial_undo = whether it is being undone
+#        and why
 # out:   %eax = 0 or an error; the type is set accordingly
 # clob:  none
 # errs:  as type_get
@@ -180,7 +184,7 @@
 {% set L = labels("type_partial_set") %}
 # type_partial_set(frame, type): entries below partial_index hold references, the others do not: keeps that.
 #
-# in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index; partial_undo = FRAME_UNDO, FRAME_DROPPING or 0
+# in:    %eax = FRAME, %edx = FRAME_TYPE_*; partial_index; partial_undo = FRAME_UNDO with the error, FRAME_DROPPING or 0
 # out:   -
 # clob:  none
 # errs:  none
@@ -263,7 +267,7 @@
 {{ L("partial") }}:
         decl    FRAME_count(%eax)
         pushl   %ecx
-        andl    $FRAME_COUNT_MASK, %ecx
+        andl    $FRAME_INDEX_MASK, %ecx
         movl    %ecx, partial_index
         popl    %ecx
         jmp     {{ L("drop") }}
@@ -273,6 +277,35 @@
         popl    %edx
         popl    %ecx
         stc
+        ret
+{% endcall %}
+
+# partial_error(): why a partial table is being undone.
+#
+# in:    partial_undo
+# out:   %eax = the error, or 0: it is not
+# clob:  none
+# errs:  none
+{% call routine("partial_error") %}
+        movl    partial_undo, %eax
+        andl    $FRAME_ERROR_MASK, %eax
+        shrl    $FRAME_ERROR_SHIFT, %eax
+        negl    %eax
+        ret
+{% endcall %}
+
+# partial_undo_later(error): what a validator does that has not undone everything in this stretch.
+#
+# in:    %eax = the error
+# out:   %eax = -ERESTART; partial_undo
+# clob:  none
+# errs:  -ERESTART
+{% call routine("partial_undo_later") %}
+        negl    %eax
+        shll    $FRAME_ERROR_SHIFT, %eax
+        orl     $FRAME_UNDO, %eax
+        movl    %eax, partial_undo
+        movl    $-ERESTART, %eax
         ret
 {% endcall %}
 

@@ -93,7 +93,8 @@
 {% call routine("run_search") %}
         pushl   %esi
         movl    frame_hint, %eax
-        shll    $5, %eax                        # candidate: first frame of the run
+        subl    $FRAME_LEAVES >> 10, %eax
+        shll    $10, %eax                       # candidate: first frame of the run
 {{ L("next_run") }}:
         movl    %eax, %esi                      # the frame that is looked at
 {{ L("next_frame") }}:
@@ -111,8 +112,11 @@
         testl   %edx, %edx
         jz      {{ L("none_of_32") }}
         incl    %edx
-        jnz     {{ L("bit") }}
+        jnz     {{ L("some_of_32") }}
         addl    $32, %esi
+        testl   $(RUN_SEARCH_PIECE - 1), %esi
+        jnz     {{ L("next_frame") }}
+        call    job_breathe
         jmp     {{ L("next_frame") }}
 {{ L("bit") }}:
         btl     %esi, frame_bitmap
@@ -122,6 +126,12 @@
 {{ L("taken") }}:
         leal    1(%esi), %eax
         jmp     {{ L("next_run") }}
+{{ L("some_of_32") }}:
+        decl    run_mixed
+        jnz     {{ L("bit") }}
+        movl    $RUN_SEARCH_MIXED, run_mixed
+        call    job_breathe
+        jmp     {{ L("bit") }}
 {{ L("none_of_32") }}:
         leal    32(%esi), %eax
         testl   $(RUN_SEARCH_PIECE - 1), %eax
@@ -136,8 +146,8 @@
 {% endcall %}
 
         .data
-{% for name in ["run_first", "run_taken"] %}
+{% for name, first in [("run_first", "0"), ("run_taken", "0"), ("run_mixed", "RUN_SEARCH_MIXED")] %}
 {% call object(name) %}
-        .long   0
+        .long   {{ first }}
 {% endcall %}
 {% endfor %}

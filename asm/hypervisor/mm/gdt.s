@@ -30,13 +30,13 @@
         popl    %ecx
         testl   %eax, %eax
         jnz     {{ L("done") }}
-        movl    $WORK_PIECE, work_left
+        call    work_bound
         xorl    %ebx, %ebx
 {{ L("next_frame") }}:
         cmpl    %ecx, %ebx
         jae     {{ L("all_taken") }}
-        cmpl    $0, work_left
-        jle     {{ L("continue_later") }}
+        cmpl    $WORK_PIECE, work_left
+        jne     {{ L("continue_later") }}
         movl    gdt_new(,%ebx,4), %eax
         call    segments_frame_get
         testl   %eax, %eax

@@ -157,12 +157,12 @@
 {% endcall %}
 
 {% set L = labels("l1_validate") %}
-# l1_validate(frame): takes the references of all 512 entries, or none; always in one piece.
+# l1_validate(frame): takes the references of all 512 entries, or none.
 #
-# in:    %eax = FRAME
-# out:   %eax = 0 or an error
+# in:    %eax = FRAME; partial_index, partial_undo
+# out:   %eax = 0 or an error; partial_index, partial_undo for -ERESTART
 # clob:  none
-# errs:  what l1_entry_get says of the first entry that is no good
+# errs:  what l1_entry_get says of the first entry that is no good; -ERESTART: the work allowed is done
 {% call routine("l1_validate") %}
         pushl   %ecx
         pushl   %edx
@@ -171,13 +171,18 @@
         movl    FRAME_owner(%eax), %edi
         call    frame_address
         movl    %eax, %esi
-        subl    $PTES_PER_TABLE, work_left
-        xorl    %ecx, %ecx
+        subl    $WORK_OF_A_TABLE, work_left
+        movl    partial_index, %ecx
+        call    partial_error
+        testl   %eax, %eax
+        jnz     {{ L("undo") }}
 {{ L("next_entry") }}:
         movl    (%esi,%ecx,8), %eax
         movl    4(%esi,%ecx,8), %edx
         testb   $PTE_P, %al
         jz      {{ L("entry_ok") }}
+        decl    work_left
+        js      {{ L("stop") }}
         call    l1_entry_get
         testl   %eax, %eax
         jnz     {{ L("undo") }}
@@ -193,24 +198,56 @@
         popl    %ecx
         ret
 {{ L("undo") }}:                                # entries below %ecx hold references; %eax = the error
+        movl    %ecx, partial_index
         pushl   %eax
-{{ L("next_undo") }}:
-        decl    %ecx
-        js      {{ L("undone") }}
-        movl    (%esi,%ecx,8), %eax
-        movl    4(%esi,%ecx,8), %edx
-        call    l1_entry_put
-        jmp     {{ L("next_undo") }}
-{{ L("undone") }}:
+        call    l1_entries_drop
         popl    %eax
+        jnc     {{ L("done") }}
+        call    partial_undo_later
+        jmp     {{ L("done") }}
+{{ L("stop") }}:
+        movl    %ecx, partial_index
+        movl    $0, partial_undo
+        movl    $-ERESTART, %eax
         jmp     {{ L("done") }}
 {% endcall %}
 
-{% set L = labels("l1_devalidate") %}
-# l1_devalidate(frame): drops the references of all entries.
+{% set L = labels("l1_entries_drop") %}
+# l1_entries_drop(table): drops the references of the entries below partial_index, from the last one down.
 #
-# in:    %eax = FRAME
-# out:   no carry: complete
+# in:    %esi = address of the table; partial_index
+# out:   carry: the work allowed is done; partial_index says what is left
+# clob:  %eax, %ecx, %edx
+# errs:  none
+{% call routine("l1_entries_drop") %}
+        movl    partial_index, %ecx
+        jmp     {{ L("any_left") }}
+{{ L("next_entry") }}:
+        movl    -PTE_size(%esi,%ecx,8), %eax
+        testb   $PTE_P, %al
+        jz      {{ L("dropped") }}
+        decl    work_left
+        js      {{ L("stop") }}
+        movl    4 - PTE_size(%esi,%ecx,8), %edx
+        call    l1_entry_put
+{{ L("dropped") }}:
+        decl    %ecx
+{{ L("any_left") }}:
+        testl   %ecx, %ecx
+        jnz     {{ L("next_entry") }}
+        movl    %ecx, partial_index
+        clc
+        ret
+{{ L("stop") }}:
+        movl    %ecx, partial_index
+        stc
+        ret
+{% endcall %}
+
+# l1_devalidate(frame): drops the references of the entries below partial_index.
+#
+# in:    %eax = FRAME; partial_index
+# out:   carry: the work allowed is done; partial_index says what is left
 # clob:  none
 # errs:  none
 {% call routine("l1_devalidate") %}
@@ -220,20 +257,12 @@
         pushl   %esi
         call    frame_address
         movl    %eax, %esi
-        subl    $PTES_PER_TABLE, work_left
-        xorl    %ecx, %ecx
-{{ L("next_entry") }}:
-        movl    (%esi,%ecx,8), %eax
-        movl    4(%esi,%ecx,8), %edx
-        call    l1_entry_put
-        incl    %ecx
-        cmpl    $PTES_PER_TABLE, %ecx
-        jb      {{ L("next_entry") }}
+        subl    $WORK_OF_A_TABLE, work_left
+        call    l1_entries_drop
         popl    %esi
         popl    %edx
         popl    %ecx
         popl    %eax
-        clc
         ret
 {% endcall %}
 

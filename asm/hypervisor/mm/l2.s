@@ -18,7 +18,7 @@
 # in:    %eax, %edx = entry; %edi = DOMAIN; %esi = FRAME of the table that holds the entry
 # out:   %eax = 0 or an error
 # clob:  none
-# errs:  -EINVAL (forbidden bits, not its frame, cannot be an L1), or what the L1's validation says
+# errs:  -EINVAL (forbidden bits, not its frame, cannot be an L1), or what the L1's validation says, -ERESTART too
 {% call routine("l2_entry_get") %}
         testb   $PTE_P, %al
         jz      {{ L("nothing") }}
@@ -98,8 +98,7 @@
 # l2_entry_drop(entry, table): drops the references that an L2 entry held.
 #
 # in:    %eax = low half of the entry; %esi = FRAME of the table
-# out:   carry: the target, an L2 by a linear entry, is only partly dropped: the entry still holds it, and %eax = its
-#        FRAME
+# out:   carry: the target is only partly dropped: the entry still holds it, and %eax = its FRAME
 # clob:  none
 # errs:  none
 {% call routine("l2_entry_drop") %}
@@ -168,9 +167,9 @@
         movl    FRAME_owner(%esi), %edi
         call    l2_guest_entries
         movl    partial_index, %ebx
-        movl    $-EINVAL, %eax
-        cmpl    $0, partial_undo
-        jne     {{ L("undo") }}
+        call    partial_error
+        testl   %eax, %eax
+        jnz     {{ L("undo") }}
 {{ L("next_entry") }}:
         cmpl    $0, work_left
         jle     {{ L("stop") }}
@@ -180,7 +179,7 @@
         movl    (%eax,%ebx,8), %eax
         call    l2_entry_get
         testl   %eax, %eax
-        jnz     {{ L("undo") }}
+        jnz     {{ L("not_valid") }}
         decl    work_left
         incl    %ebx
         cmpl    %ecx, %ebx
@@ -196,15 +195,16 @@
         popl    %ecx
         popl    %ebx
         ret
+{{ L("not_valid") }}:
+        cmpl    $-ERESTART, %eax
+        je      {{ L("stop") }}
 {{ L("undo") }}:                                # entries below %ebx hold references; %eax = the error
         movl    %eax, %edx
         movl    %ebx, partial_index
-        movl    $FRAME_UNDO, %ebx
         call    l2_entries_drop
         movl    %edx, %eax
         jnc     {{ L("done") }}
-        movl    %ebx, partial_undo
-        movl    $-ERESTART, %eax
+        call    partial_undo_later
         jmp     {{ L("done") }}
 {{ L("stop") }}:
         movl    %ebx, partial_index

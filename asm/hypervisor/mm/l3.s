@@ -101,9 +101,9 @@
         movl    %eax, %esi
         movl    FRAME_owner(%esi), %edi
         movl    partial_index, %ecx
-        movl    $-EINVAL, %eax
-        cmpl    $0, partial_undo
-        jne     {{ L("undo") }}
+        call    partial_error
+        testl   %eax, %eax
+        jnz     {{ L("undo") }}
         movl    %esi, %eax
         call    frame_address
         testb   $PTE_P, 3 * PTE_size(%eax)
@@ -140,8 +140,7 @@
         call    l3_entries_drop
         movl    %edx, %eax
         jnc     {{ L("done") }}
-        movl    $FRAME_UNDO, partial_undo
-        movl    $-ERESTART, %eax
+        call    partial_undo_later
         jmp     {{ L("done") }}
 {% endcall %}
 

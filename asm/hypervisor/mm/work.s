@@ -1,10 +1,15 @@
 # How much work one stretch without interrupts may be, and what is left over from the one before.
 #
+# Work is counted in units of some 50 instructions: an entry of a table, a frame given or freed. WORK_PIECE of them are
+# allowed; what is begun then may go beyond by its own size, so that nothing may be larger but in a fresh stretch.
+#
 # Invariants
-#   - work_left counts down as entries of tables are handled; one L1 table is always one piece. Only calls that can be
-#     restarted give it a bound (work_begin) and take it away again (work_end); for everybody else it is WORK_UNBOUNDED.
-#   - VCPU_old_table is a table that its last use has left half dropped. Whoever bounds the work finishes it first, so
-#     there is never a second one.
+#   - work_left counts down as work is done. Only calls that can be restarted give it a bound (work_bound) and take it
+#     away again (work_end); for everybody else it is WORK_UNBOUNDED.
+#   - work_done is what calls that have ended did in this stretch: entries of a multicall share one WORK_PIECE.
+#     full_hypercall begins anew.
+#   - VCPU_old_table is a table that its last use has left half dropped. Whoever bounds the work for a vcpu, and drops
+#     tables, finishes the vcpu's own first; so a stretch begins with none, and leaves one at the most.
 
         .text
 
@@ -15,23 +20,59 @@
 # clob:  none
 # errs:  -ERESTART
 {% call routine("work_begin") %}
-        movl    $WORK_PIECE, work_left
+        call    work_bound
         jmp     old_table_finish
 {% endcall %}
 
-# work_end(): no bound any more; adds what was done to work_done, which multicall looks at.
+# work_bound(): bounds the work of this call to what earlier ones have left of the stretch.
 #
 # in:    -
-# out:   -
+# out:   work_left: 1 at least
+# clob:  none
+# errs:  none
+{% call routine("work_bound") %}
+        movl    $WORK_PIECE, work_left
+        pushl   %eax
+        movl    work_done, %eax
+        subl    %eax, work_left
+        popl    %eax
+        ret
+{% endcall %}
+
+{% set L = labels("work_room") %}
+# work_room(units): whether something large may be begun, and counts it.
+#
+# in:    %eax = units
+# out:   carry: not now, but in a stretch of its own; nothing is counted then
+# clob:  none
+# errs:  carry
+# why:   in a stretch of its own it may be larger than WORK_PIECE: it has 40,000 instructions
+{% call routine("work_room") %}
+        cmpl    %eax, work_left
+        jge     {{ L("enough") }}
+        cmpl    $WORK_PIECE, work_left
+        je      {{ L("enough") }}
+        stc
+        ret
+{{ L("enough") }}:
+        subl    %eax, work_left
+        clc
+        ret
+{% endcall %}
+
+# work_end(): no bound any more; keeps in mind what was done.
+#
+# in:    -
+# out:   work_done
 # clob:  none
 # errs:  none
 {% call routine("work_end") %}
-        addl    $WORK_PIECE, work_done
         pushl   %eax
-        movl    work_left, %eax
-        subl    %eax, work_done
-        popl    %eax
+        movl    $WORK_PIECE, %eax
+        subl    work_left, %eax
+        movl    %eax, work_done
         movl    $WORK_UNBOUNDED, work_left
+        popl    %eax
         ret
 {% endcall %}
 
@@ -39,17 +80,21 @@
 # old_table_remember(frame): a table was only partly dropped: its domain has yet to finish it.
 #
 # in:    %eax = FRAME, FRAME_DROPPING, that the caller holds a reference to
-# out:   VCPU_old_table of its owner's vcpu
+# out:   VCPU_old_table of its owner's vcpu, or of the current one
 # clob:  none
 # errs:  none
 # depth: 5
-# why:   when there is one already (domain 0 dropped a table of another domain's), this one is finished at once
+# why:   the owner may have one already, when domain 0 drops a table of another domain's
 {% call routine("old_table_remember") %}
         pushl   %ecx
         movl    FRAME_owner(%eax), %ecx
         movl    DOMAIN_vcpu(%ecx), %ecx
         cmpl    $0, VCPU_old_table(%ecx)
+        je      {{ L("have_place") }}
+        movl    current_vcpu, %ecx
+        cmpl    $0, VCPU_old_table(%ecx)
         jne     {{ L("finish_now") }}
+{{ L("have_place") }}:
         pushl   %eax
         subl    $FRAME_TABLE, %eax
         shrl    $4, %eax
@@ -69,32 +114,30 @@
 {% set L = labels("old_table_finish") %}
 # old_table_finish(vcpu): goes on dropping VCPU_old_table, if there is one.
 #
-# in:    %ebp = current vcpu
+# in:    %ebp = vcpu, the current one or a dying domain's
 # out:   %eax = 0, or -ERESTART when there is still more of it
 # clob:  none
 # errs:  -ERESTART
-# why:   somebody else may have gone on with the frame meanwhile: only a partial frame of this domain is looked at
+# why:   somebody else may have gone on with the frame meanwhile: only one that is FRAME_DROPPING is looked at
 {% call routine("old_table_finish") %}
-        pushl   %ecx
         movl    VCPU_old_table(%ebp), %eax
         testl   %eax, %eax
         jz      {{ L("done") }}
-        movl    $0, VCPU_old_table(%ebp)
-        movl    VCPU_domain(%ebp), %ecx
-        call    frame_get
-        testl   %eax, %eax
-        jz      {{ L("done") }}
-        testl   $FRAME_PARTIAL, FRAME_type(%eax)
-        jz      {{ L("not_partial") }}
-        call    type_put
-{{ L("not_partial") }}:
+        call    frame_record
+        testl   $FRAME_DROPPING, FRAME_type(%eax)
+        jz      {{ L("finished") }}
+        incl    FRAME_count(%eax)
+        call    type_drop
+        jc      {{ L("more_of_it") }}
         call    frame_put
+{{ L("finished") }}:
         xorl    %eax, %eax
-        cmpl    $0, VCPU_old_table(%ebp)
-        je      {{ L("done") }}
-        movl    $-ERESTART, %eax
+        movl    %eax, VCPU_old_table(%ebp)
 {{ L("done") }}:
-        popl    %ecx
+        ret
+{{ L("more_of_it") }}:
+        call    frame_put
+        movl    $-ERESTART, %eax
         ret
 {% endcall %}
 

@@ -33,7 +33,9 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
         (
             ("idle_l2", 4 * PAGE),
             ("hv_l1", 32 * PAGE),
-            ("frame_bitmap", ABI["MAX_FRAMES"] // 8),
+            ("frame_tree", ABI["FRAME_LEAVES"] // 8),
+            ("frame_bitmap", ABI["FRAME_LEAVES"] // 8),
+            ("frame_tree_words", 2 * ABI["FRAME_LEAVES"] // 32 // 8),
             ("empty_page", PAGE),
             ("invalid_m2p_l1", PAGE),
             ("idt", PAGE),
@@ -52,6 +54,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
 VARIABLES = (
     "max_frame",
     "free_frames",
+    "frame_hint",
     "domain_list",
     "current_vcpu",
     "ram_range_count",
@@ -84,6 +87,7 @@ class ImageMemory:
         self._next_free = 0
         self._frame_table = 0
         self.write("no_execute_high", NX >> 32)
+        self.write("frame_hint", ABI["FRAME_LEAVES"] // 1024)
         self.write("max_frame", self.max_frame)
         self.write("ram_range_count", 1)
         piece = self.at(RangeRecord, self.symbols["ram_ranges"] - ABI["IMAGE_LOAD_OFFSET"])
@@ -151,7 +155,7 @@ class ImageMemory:
     def take_free(self) -> int:
         """Take the lowest free frame for the hypervisor."""
         mfn = self._next_free
-        while not self.memory[self.physical("frame_bitmap") + mfn // 8] >> mfn % 8 & 1:
+        while not self.tree_bit(mfn, "frame_bitmap"):
             mfn += 1
         self._next_free = mfn
         self.set_free(mfn, False)
@@ -160,13 +164,29 @@ class ImageMemory:
         return mfn
 
     def set_free(self, mfn: int, free: bool) -> None:
-        """Set or clear a bit of the bitmap of free frames, and count it."""
-        byte = self.physical("frame_bitmap") + mfn // 8
-        if bool(self.memory[byte] >> mfn % 8 & 1) != free:
-            self.memory[byte] ^= 1 << mfn % 8
-            self.write("free_frames", self.read("free_frames") + (1 if free else -1))
+        """Say whether a frame is free: in the bitmap, the tree above it, and the number of free frames."""
+        bit = ABI["FRAME_LEAVES"] + mfn
+        if self.tree_bit(bit) == free:
+            return
+        self.write("free_frames", self.read("free_frames") + (1 if free else -1))
+        for _ in range(ABI["MAX_EXTENT_ORDER"] + 1):
+            self.flip("frame_tree", bit)
+            start = self.physical("frame_tree") + bit // 32 * 4
+            if any(self.memory[start : start + 4]) != self.tree_bit(bit // 32, "frame_tree_words"):
+                self.flip("frame_tree_words", bit // 32)
+            if (free and not self.tree_bit(bit ^ 1)) or (not free and not self.tree_bit(bit // 2)):
+                break
+            bit //= 2
         if free:
             self._next_free = min(self._next_free, mfn)
+
+    def tree_bit(self, bit: int, name: str = "frame_tree") -> bool:
+        """Return a bit of an object of the image."""
+        return bool(self.memory[self.physical(name) + bit // 8] >> bit % 8 & 1)
+
+    def flip(self, name: str, bit: int) -> None:
+        """Change a bit of an object of the image, and nothing else."""
+        self.memory[self.physical(name) + bit // 8] ^= 1 << bit % 8
 
     def set_gate(self, vector: int, value: int) -> None:
         """Set a gate of the IDT."""

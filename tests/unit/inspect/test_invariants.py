@@ -9,6 +9,7 @@ import pytest
 from tests.unit.inspect.image_memory import ABI, L1, L2, L2R, L3, PAGE, RW, TABLE, US, A, P
 from tests.unit.inspect.plantings import World, make_world
 from tests.unit.inspect.plantings.grants import grant, unmapped
+from tests.unit.inspect.plantings.records import put_in_hand
 from xengen.abi.x86 import MultibootModule
 from xengen.inspect.invariants import MOST, Mapping, Rule, Step, Violation, check, timings
 
@@ -64,6 +65,25 @@ def _partly_dropped(world: World) -> None:
     machine.make_partial(l2, L2, 1)
     machine.link(l3, 0, l2, 0)
     machine.make_partial(l3, L3, 1)
+
+
+def _l1_partly_undone(world: World) -> None:
+    """An L1 of which one entry is left, on its way back because of the second: the error is above the number."""
+    machine, guest = world.machine, world.one
+    l1 = machine.allocate(guest.address)
+    machine.map(l1, 0, guest.pages[1])
+    machine.poke(l1, 1, guest.l2 * PAGE | P | RW)
+    machine.make_partial(l1, L1, 1 | 16 << ABI["FRAME_ERROR_SHIFT"])
+
+
+def _frames_in_hand(world: World) -> None:
+    """What memory_op prepares for one domain, and what it has yet to free for the other: 3 frames of an extent of 4."""
+    machine = world.machine
+    put_in_hand(world, [machine.allocate() for _ in range(3)])
+    extent = [machine.allocate() for _ in range(4)]
+    hand = machine.vcpu(world.zero.vcpu).hand
+    hand.first, hand.extents, hand.order, hand.rest = extent[0], 1, 2, 3
+    machine.free(extent[3])
 
 
 def _privileged_maps_others(world: World) -> None:
@@ -129,6 +149,8 @@ def _dying(world: World) -> None:
         _second_l3,
         _partly_validated,
         _partly_dropped,
+        _l1_partly_undone,
+        _frames_in_hand,
         _privileged_maps_others,
         _privileged_maps_devices,
         _given_back_but_mapped,

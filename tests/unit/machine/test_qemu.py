@@ -93,6 +93,19 @@ def test_deterministic_time_is_a_file_of_its_own() -> None:
         assert files == ["pc.cfg", "deterministic.cfg"][: 1 + icount]
 
 
+@pytest.mark.parametrize("shift, words", [(0, []), (6, ["-icount", "shift=6"])])
+def test_an_instruction_can_take_longer_than_a_nanosecond(shift: int, words: list[str]) -> None:
+    spec = MachineSpec(kernel=Path("/k"), icount=True, icount_shift=shift)
+    made = command(spec, QEMU, standalone(spec))
+    assert [word for word in made if word == "-icount" or word.startswith("shift=")] == words
+
+
+@pytest.mark.parametrize("shift", [-1, 11])
+def test_an_instruction_takes_no_other_time_than_qemu_knows(shift: int) -> None:
+    with pytest.raises(ValueError, match=r"takes 2\*\*0 to 2\*\*10 ns"):
+        MachineSpec(kernel=Path("/k"), icount=True, icount_shift=shift)
+
+
 def test_the_trace_has_exceptions_only_when_asked_for() -> None:
     wiring = Wiring("memory-backend-ram,id=ram,size=1", (), None, "/dev/fd/9")
     for wanted, mask in ((True, "int,cpu_reset"), (False, "cpu_reset")):

@@ -7,7 +7,9 @@
 #     list is the only record of which are whose.
 #   - Each frame gets its owner and one reference, the allocation, when it is taken. Types come with the tables
 #     (tables.s).
-#   - A domain that is made while others run gets frames that are zero: they may have been anybody's.
+#   - Frames outside of the initial area are zeroed: they may have been anybody's. Those of domain 0 are not: nothing of
+#     a module, of another domain or of ours is free yet when it is built, and what was in memory before the machine
+#     started it may see, as it may all of memory by way of its devices.
 
         .text
 
@@ -126,14 +128,14 @@
 {% call routine("memory_take_frame") %}
         call    frame_alloc
         testl   %eax, %eax
-        jz      {{ L("none") }}
+        jz      {{ L("done") }}
         pushl   %eax
         call    frame_record
         movl    %ebx, FRAME_owner(%eax)
         incl    DOMAIN_nr_pages(%ebx)
         popl    %eax
-        cmpl    $0, job_key
-        je      {{ L("boot") }}
+        cmpl    $0, DOMAIN_id(%ebx)
+        je      {{ L("done") }}
         pushl   %ecx
         pushl   %edi
         movl    %eax, %edi
@@ -142,8 +144,7 @@
         call    job_zero
         popl    %edi
         popl    %ecx
-{{ L("boot") }}:
-{{ L("none") }}:
+{{ L("done") }}:
         ret
 {% endcall %}
 

@@ -152,6 +152,7 @@
 # errs:  EMULATE_NOT: no base pointer; EMULATE_AGAIN
 {% call routine("emulate_base_pointer") %}
         movl    %eax, %ecx
+        movl    $0, work_done                   # a new stretch: this was no hypercall
         call    work_begin
         testl   %eax, %eax
         jnz     {{ L("have_result") }}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.unit.inspect.image_memory import ABI, ALLOCATED, L2, NX, PAGE, SEGMENTS, VALIDATED, WRITABLE
+from collections.abc import Sequence
+
+from tests.unit.inspect.image_memory import ABI, ALLOCATED, L2, NOBODY, NX, PAGE, SEGMENTS, VALIDATED, WRITABLE
 from tests.unit.inspect.plantings.base import Expected, Planting, World, way
 from xengen.inspect.violation import Rule
 
@@ -69,22 +71,68 @@ def _free_list(world: World) -> Expected:
 
 
 def _free_hole(world: World) -> Expected:
-    bitmap = world.machine.physical("frame_bitmap")
-    world.machine.memory[bitmap] |= 1 << 5
-    world.machine.write("free_frames", world.machine.read("free_frames") + 1)
+    world.machine.set_free(5, True)
     return Expected(Rule.FREE_LIST, 5, None, "", "no RAM")
 
 
 def _free_beyond(world: World) -> Expected:
-    bitmap = world.machine.physical("frame_bitmap")
-    world.machine.memory[bitmap + world.machine.max_frame // 8] |= 1
-    world.machine.write("free_frames", world.machine.read("free_frames") + 1)
+    world.machine.set_free(world.machine.max_frame, True)
     return Expected(Rule.FREE_LIST, world.machine.max_frame, None, "", "beyond max_frame")
 
 
 def _free_count(world: World) -> Expected:
     world.machine.write("free_frames", 17)
     return Expected(Rule.FREE_COUNT, None, None, "", "free_frames is 17")
+
+
+def _free_tree(world: World) -> Expected:
+    target = world.machine.max_frame - 8
+    world.machine.flip("frame_tree", ABI["FRAME_LEAVES"] + target >> 3)
+    return Expected(Rule.FREE_TREE, target, None, "", "8 frames from here on as not all free")
+
+
+def _free_tree_words(world: World) -> Expected:
+    world.machine.flip("frame_tree_words", 77)
+    return Expected(Rule.FREE_TREE, None, None, "", "word 0x4d of the tree as not zero")
+
+
+def _free_tree_hint(world: World) -> Expected:
+    world.machine.write("frame_hint", 2 * ABI["FRAME_LEAVES"] // 1024)
+    return Expected(Rule.FREE_TREE, None, None, "", "frames before it are free")
+
+
+def put_in_hand(world: World, extents: Sequence[int], order: int = 0) -> None:
+    """Have domain 1 hold extents of the hypervisor's frames in hand, wholly zeroed."""
+    hand = world.machine.vcpu(world.one.vcpu).hand
+    hand.extents, hand.order, hand.limit, hand.rest = len(extents), order, NOBODY, 0
+    for mfn in extents:
+        world.machine.record(mfn).link = hand.first
+        hand.first = mfn
+
+
+def _in_hand_and_owned(world: World) -> Expected:
+    target = world.one.pages[3]
+    put_in_hand(world, [world.machine.allocate(), target])
+    return Expected(Rule.HAND, target, 1, "", "its record says otherwise")
+
+
+def _in_hand_without_end(world: World) -> Expected:
+    first = world.machine.allocate()
+    put_in_hand(world, [first])
+    world.machine.record(first).link = first
+    return Expected(Rule.HAND, None, 1, "", "1 extents, but the chain of them has more")
+
+
+def _in_hand_beyond(world: World) -> Expected:
+    put_in_hand(world, [world.machine.max_frame - 4], 3)
+    return Expected(Rule.HAND, None, 1, "", "and 8 from there on")
+
+
+def _in_hand_twice(world: World) -> Expected:
+    target = world.machine.allocate()
+    put_in_hand(world, [target])
+    world.machine.vcpu(world.zero.vcpu).hand = world.machine.vcpu(world.one.vcpu).hand
+    return Expected(Rule.HAND, target, None, "", "in hand twice")
 
 
 def _leak(world: World) -> Expected:
@@ -124,6 +172,13 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a free frame that is no RAM", _free_hole),
     Planting("a free frame beyond memory", _free_beyond),
     Planting("a wrong number of free frames", _free_count),
+    Planting("a block that is free and not in the tree", _free_tree),
+    Planting("a word of the tree that is zero and said not to be", _free_tree_words),
+    Planting("a hint beyond free frames", _free_tree_hint),
+    Planting("a frame in hand with an owner", _in_hand_and_owned),
+    Planting("a hand without an end", _in_hand_without_end),
+    Planting("a hand beyond memory", _in_hand_beyond),
+    Planting("a frame in two hands", _in_hand_twice),
     Planting("a frame that nobody has", _leak),
     Planting("a domain's frame without references", _leak_of_domain),
     Planting("a valid M2P entry of a frame without owner", _m2p),

@@ -64,8 +64,8 @@ def _partial_in_use(world: World) -> Expected:
 def _partial_l1(world: World) -> Expected:
     machine = world.machine
     l1 = machine.allocate(world.one.address)
-    machine.make_partial(l1, L1, 1)
-    return Expected(Rule.PARTIAL_TABLE, l1, 1, "", "1 entries of L1 hold references")
+    machine.make_partial(l1, L1, 513)
+    return Expected(Rule.PARTIAL_TABLE, l1, 1, "", "513 entries of L1 hold references")
 
 
 def _no_slot_3(world: World) -> Expected:
@@ -92,7 +92,7 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a chain of L2s", _linear_chain),
     Planting("a wrong balance of linear entries", _linear_balance),
     Planting("a partial L2 in use", _partial_in_use),
-    Planting("a partial L1", _partial_l1),
+    Planting("a partial L1 with more entries than there are", _partial_l1),
     Planting("an L3 without slot 3", _no_slot_3),
     Planting("an L2 of slot 3 in two L3s", _shared_slot_3),
 )
