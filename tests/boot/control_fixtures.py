@@ -60,8 +60,8 @@ class Toolstack:
         return int(answer.domain)
 
     def built(self, guest: str = "spin", pages: int = 1024, command_line: str = "") -> int:
-        """Create a domain, build `guest` in it, and return its number; it is paused."""
-        domain = self.created()
+        """Create a domain, build `guest` in it, and return its number; it is paused, and preserved when it ends."""
+        domain = self.created(flags=value("DOMCTL_CREATE_preserve"))
         self.control.build(domain, self.images[guest], pages, command_line)
         return domain
 
@@ -125,16 +125,24 @@ class ControlHost:
         toolstack, self._toolstack = self._toolstack, None
         if toolstack is None:
             return
+        try:
+            self._settle(toolstack)
+        except BaseException:
+            toolstack.agent.close()
+            raise
+        self._toolstack = toolstack
+
+    def _settle(self, toolstack: Toolstack) -> None:
         toolstack.agent.reset()
-        for info in list(toolstack.control.domains())[1:]:
-            toolstack.control.destroy(info.domain)
+        for number in toolstack.numbers()[1:]:
+            # One that has ended may go by itself meanwhile.
+            assert toolstack.domctl("destroy", number)[0] in (0, -value("ESRCH"))
         for image in list(toolstack.control.images())[len(NAMES) :]:
             toolstack.control.remove_image(image)
         violations = check_machine(toolstack.machine)
         assert violations == [], "\n".join(str(violation) for violation in violations)
         # What the heap has grown by is the hypervisor's for good.
         assert toolstack.free_pages + int(toolstack.control.machine().heap_pages) == self._free
-        self._toolstack = toolstack
 
     def close(self) -> None:
         """End the machine."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.boot.harness import Booter, GuestMaker, Images
-from tests.boot.snippets import IDLE, KEY, bytes_at, doing, writing
+from tests.boot.snippets import KEY, bytes_at, doing, writing
 from xengen.abi.hypervisor import Frame
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent

@@ -247,7 +247,8 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "16550 serial port", "National Semiconductor PC16550D datasheet",
         COM1=0x3F8, UART_DATA=0, UART_IER=1, UART_FCR=2, UART_LCR=3, UART_MCR=4, UART_LSR=5, UART_LCR_8N1=3,
-        UART_LCR_DLAB=0x80, UART_FCR_ENABLE=7, UART_IIR_QUEUES=0xC0, UART_MCR_DTR_RTS=3, UART_LSR_DR=1, UART_LSR_THRE=0x20,
+        UART_LCR_DLAB=0x80, UART_FCR_ENABLE=7, UART_IIR_QUEUES=0xC0, UART_MCR_DTR_RTS=3, UART_LSR_DR=1,
+        UART_LSR_THRE=0x20,
     ),
     *_group(
         "8259, 8254, RTC, PCI ports", "Intel 8259A and 8254 datasheets, PC/AT",

@@ -17,12 +17,12 @@ WORD = 32
 def free_tree(survey: Survey) -> Iterator[Violation]:
     """A bit of the tree is set exactly while all frames below it are free, and a bit for each word that is not zero."""
     leaves, hypervisor = layout.FRAME_LEAVES, survey.hypervisor
-    row = np.zeros(leaves, dtype=np.bool_)
+    row: Flags = np.zeros(leaves, dtype=np.bool_)
     row[: len(survey.free)] = survey.free
     tree = np.zeros(2 * leaves, dtype=np.bool_)
     tree[leaves:] = row
     for order in range(1, layout.MAX_EXTENT_ORDER + 1):
-        row = row.reshape(-1, 2).all(axis=1)
+        row = np.asarray(row.reshape(-1, 2).all(axis=1), dtype=np.bool_)
         tree[leaves >> order : 2 * leaves >> order] = row
     said = _bits(hypervisor.read(hypervisor.symbol("frame_tree"), leaves // 8))
     for bit in np.flatnonzero(said != tree[:leaves]):

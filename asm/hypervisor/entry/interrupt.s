@@ -1,8 +1,8 @@
 # Interrupts of the hardware: while a guest runs, or while nobody can (sched/).
 #
 # Invariants
-#   - Interrupts are on in rings 1 to 3, always, and in ring 0 only at the `hlt` of the idle loop, where the stack holds
-#     nothing that another vcpu's frame could not replace, and %ds and %es are ours.
+#   - Interrupts are on in rings 1 to 3, always, and in ring 0 only where nobody runs (sched/idle.s): at a `hlt`, and
+#     between pieces of work for domains that have ended. There %ds and %es are ours, and nothing is in between.
 #   - No guest is ever in VM86 mode, but for the fault of an emulator: the stack then has four words more, above the
 #     frame. One that is found there dies.
 #   - An interrupt is acknowledged at once. What is due is done before the way out looks at `reschedule` and at events.

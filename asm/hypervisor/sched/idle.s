@@ -75,6 +75,9 @@
         cmpl    $0, domains_ended
         je      {{ L("none") }}
         call    domains_release
+        sti                                     # between pieces whatever waits has its turn
+        nop
+        cli
         cmpl    $0, run_queue_count
         jne     {{ L("none") }}
         decl    %ecx
