@@ -14,8 +14,12 @@ from tests.boot.agent_fixtures import agent, agent_host, other_agents_host, two_
 from tests.boot.control_fixtures import control_host, toolstack
 from tests.boot.event_ports import ends
 from tests.boot.harness import BOOTER, Booter, GuestMaker, Images
+from tests.boot.stretches import counting_agent, counting_machine
 
-__all__ = ["agent", "agent_host", "control_host", "ends", "other_agents_host", "toolstack", "two_agents"]
+__all__ = [
+    "agent", "agent_host", "control_host", "counting_agent", "counting_machine",
+    "ends", "other_agents_host", "toolstack", "two_agents",
+]  # fmt: skip
 
 LINES_SHOWN = 60
 

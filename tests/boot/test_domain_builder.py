@@ -37,7 +37,7 @@ EXTENDED_CR3 = 1 << 3
 
 @pytest.fixture(scope="module")
 def machine(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """The machine with all guests; domain 0 spins at its first instruction."""
+    """The machine with all guests, stopped where domain 0 spins at its first instruction: the others do so, too."""
     folder = tmp_path_factory.mktemp("images")
     modules: list[tuple[Path, str]] = []
     memory = ""
@@ -52,8 +52,11 @@ def machine(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         made = booter(*modules, append=memory, trace=False)
         made.console.expect("entering domain 0")
+        made.pause()
         while made.registers().eip != ENTRY:
             assert made.ending() is None
+            made.resume()
+            made.pause()
         yield made
     finally:
         booter.close()

@@ -198,7 +198,7 @@ def test_a_domain_that_ended_leaves_its_structures_to_the_heap(boot: Booter, gue
 def test_domains_end_in_any_order(boot: Booter, guest: GuestMaker) -> None:
     lengths = (9, 5, 1, 7, 3)
     talkers = [guest(talking("SCHEDOP_yield", length)) for length in lengths]
-    waits = guest(doing(turns(400)))
+    waits = guest(doing(turns(4000)))
     machine = ended(boot(waits, *talkers, append="dom0_mem=8M domu_mem=8M", icount=True))
     text = machine.transcript.hypervisor
     assert [end.domain for end in domain_ends(text)] == [3, 5, 2, 4, 1, 0]

@@ -34,7 +34,8 @@ MUTANTS = {
         '        call    type_put\n        movl    $-EINVAL, %eax\n{{ L("drop") }}:\n', "        call    type_put\n"
     )),
     "a refused table keeps what its first entries took": Mutant("mm/l1.s", *but(
-        '        call    l1_entry_put\n        jmp     {{ L("next_undo") }}\n', "        call    l1_entry_put\n"
+        "        pushl   %eax\n        call    l1_entries_drop\n        popl    %eax\n",
+        "        call    l1_entries_drop\n",
     )),
     "a page that was written to by a grant stays writable": Mutant("grant/acquire.s", *but(
         "        call    type_put\n{{ L(\"not_written\") }}:\n", "        call    type_put\n"

@@ -60,6 +60,8 @@ CONSTANTS: tuple[Constant, ...] = tuple(
         "WIRE_DATA_BYTES": 1024,
         "WIRE_BODY_BYTES": 1024 + 32,
         "WIRE_CRC_POLYNOMIAL": 0xEDB88320,
+        "WIRE_NAP_NS": 1_000_000,
+        "WIRE_SHORT_NAP_NS": 100_000,
         "COM2": 0x2F8,
     }.items()
 )

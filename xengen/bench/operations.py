@@ -71,6 +71,8 @@ LONG_OPERATIONS: tuple[LongOperation, ...] = (
     LongOperation("pin_l2", "an L2 table with 4 full L1 tables pinned and unpinned"),
     LongOperation("set_gdt", "a descriptor table of 14 pages taken and given up"),
     LongOperation("balloon", "128 frames given back, and as many taken"),
+    LongOperation("extent", "2 MB taken as one extent, and given back"),
+    LongOperation("exchange", "512 frames exchanged for 2 MB, and back"),
 )
 
 _ALL: tuple[Operation | LongOperation, ...] = (*OPERATIONS, *LONG_OPERATIONS)

@@ -42,6 +42,7 @@ from xengen.store.server import Server
 _VALUES = assembler_symbols()
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
 SERVE_SECONDS = 0.002
+SERVE_SECONDS_OF_A_LINE = 0.05  # a look at a domain takes some requests, and others want the line, too
 DOM0_MEMORY = "16M"
 # Domain 0 is small and woken often: it comes first when it wakes.
 DOM0_SCHEDULING = Scheduling(weight=100, warp_ms=20.0)
@@ -51,7 +52,8 @@ DOM0_SCHEDULING = Scheduling(weight=100, warp_ms=20.0)
 class Host:
     """The toolstack on `machine`, whose domain 0 is reached by `reach`: see `Host.boot`.
 
-    shortest_life: a domain that ended sooner (in seconds) is not restarted, for it would do the same again.
+    shortest_life: a domain that ended sooner (in seconds) is not restarted, for it would do the same again. interval:
+    seconds between two looks at the domains.
     """
 
     machine: Machine
@@ -61,6 +63,7 @@ class Host:
     guests: dict[int, Guest] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     shortest_life: float = 1.0
+    interval: float = SERVE_SECONDS
 
     def __post_init__(self) -> None:
         self.control = Control(self.reach)
@@ -111,7 +114,7 @@ class Host:
                 reach = Far(Line(ConsoleWire(machine.consoles[1])), agent)
             else:
                 reach = Near(stack.enter_context(Agent(machine, alone=False)))
-            host = cls(machine, reach, places)
+            host = cls(machine, reach, places, interval=SERVE_SECONDS_OF_A_LINE if serial else SERVE_SECONDS)
             server = threading.Thread(target=host._serve, daemon=True)
             server.start()
             try:
@@ -270,7 +273,7 @@ class Host:
     # The thread.
 
     def _serve(self) -> None:
-        while not self._stopping.wait(SERVE_SECONDS) and self.machine.ending() is None:
+        while not self._stopping.wait(self.interval) and self.machine.ending() is None:
             with self.lock:
                 for guest in list(self.guests.values()):
                     guest.serve()

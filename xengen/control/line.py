@@ -26,6 +26,7 @@ HELLO, READ, WRITE, RUN, REFUSED, ANSWER = (
 )
 DATA_BYTES = _VALUES["WIRE_DATA_BYTES"]
 FIRST_WAIT, LONGEST_WAIT = 0.25, 2.0
+SLOWEST = 2000  # bytes a second that a line carries at least, else it is thought to have lost them
 
 
 class Wire(Protocol):
@@ -136,7 +137,7 @@ class Line:
         self._sequence = (self._sequence + 1) & 0xFFFF
         request = frame(bytes(WireHead(self._sequence, kind)) + payload)
         deadline = time.monotonic() + self._patience
-        wait = FIRST_WAIT
+        wait = FIRST_WAIT + len(request) / SLOWEST
         self._wire.send(request)
         again = time.monotonic() + wait
         while True:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from xengen.abi.agent import AgentCommand, AgentMailbox
+from xengen.abi.agent import AgentCommand
 from xengen.abi.start import StartInfo
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent
@@ -28,7 +28,6 @@ PAGE = 4096
 # Between requests the agent sleeps, so that domains have the processor; behind one it looks for the next for a while.
 NAP_NS = 1_000_000
 SPINS = 20_000
-SPINS_OF_A_LINE = 10
 
 
 class SharedPage(Protocol):
@@ -118,9 +117,6 @@ class Far:
         self._pool = Pool(symbols.address("agent_pool"), _VALUES["AGENT_POOL_PAGES"])
         first = symbols.segments[0]
         self._virt_base = first.virtual - first.physical
-        mailbox = symbols.address("agent_mailbox")
-        for field, value in ((AgentMailbox.nap, NAP_NS), (AgentMailbox.spins, SPINS_OF_A_LINE)):
-            line.write(mailbox + field.offset, value.to_bytes(4, "little"))
         start_info = StartInfo.from_buffer_copy(self._peek(line.start_info, sizeof(StartInfo)))
         self._p2m = int(start_info.mfn_list)
 

@@ -98,12 +98,17 @@ class Descriptors:
 
 
 def _deep_pair() -> tuple[socket.socket, socket.socket]:
-    """Return two ends of a TCP connection, which keeps bytes, not messages. Nobody else can have come in between."""
+    """Return two ends of a TCP connection, which keeps bytes, not messages. Nobody else can have come in between.
+
+    Neither end waits for more bytes before it sends: what was written is there for the other end at once.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         while True:
             ours = socket.create_connection(listener.getsockname())
             theirs, peer = listener.accept()
             if peer == ours.getsockname():
+                for end in (ours, theirs):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return ours, theirs
             ours.close()
             theirs.close()

@@ -4,7 +4,7 @@ Between `{% set L = labels("frame_get") %}` and the end of the routine, `{{ L("d
 `.Lframe_get_done`, as long as no other tag comes between that might change L.
 
 Invariants
-  - Nothing is written out behind any block tag other than one `call` that does not name L, and expressions.
+  - Nothing is written out behind a block tag other than one that begins the routine; expressions may come between.
   - The lines stay as they are, and the `set` stays too: that two routines do not ask for the same labels is its matter.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from xengen.toolchain.tags import Part
 
 _SET = re.compile(r'\{% set (\w+) = labels\("(\w+)"\) %\}')
+_CALL = re.compile(r'\{% call \w+\("\w+"\) %\}')
 _USE = re.compile(r'\{\{ (\w+)\("(\w+)"\) \}\}')
 
 
@@ -49,7 +50,7 @@ def written_out(parts: Iterable[Part]) -> Iterator[Part]:
         asked = _SET.fullmatch(text)
         if asked:
             variable, routine, is_in_call = asked[1], asked[2], False
-        elif text.startswith("{% call ") and not is_in_call and variable not in re.findall(r"\w+", text):
+        elif not is_in_call and _CALL.fullmatch(text):
             is_in_call = True
         else:
             variable = ""

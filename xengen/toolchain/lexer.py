@@ -139,6 +139,8 @@ def split_statements(line: str, in_comment: bool) -> tuple[list[str], bool]:
 def cut_operands(text: str) -> list[str]:
     """Cut `text` at commas outside of parentheses and strings; blanks around an operand are dropped."""
     has_strings = '"' in text or "'" in text
+    if not has_strings and "(" not in text and ")" not in text:
+        return [operand.strip() for operand in text.split(",")]
     operands = [""]
     depth = 0
     for word in [word for _, word in tokens(text)] if has_strings else _DELIMITER.split(text):

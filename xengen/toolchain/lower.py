@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from xengen.toolchain.provenance import Line
 
+_SYMBOL = re.compile(NAME)
 _LABEL = re.compile(rf"({NAME}|[0-9]+)\s*:")
 _ASSIGNMENT = re.compile(rf"({NAME})\s*=(?!=)\s*(.*)", re.DOTALL)
 _MNEMONIC = re.compile(r"[a-z][a-z0-9]*")
@@ -140,6 +141,10 @@ class Lowering:
         known = self.operands.get((text, limit))
         if known is not None:
             return known
+        if text != "." and _SYMBOL.fullmatch(text):  # most of those that come once: where a jump or a call goes
+            self.use(text)
+            self.operands[text, limit] = text
+            return text
         parts: list[str] = []
         is_bound = False
         for kind, word in tokens(text):

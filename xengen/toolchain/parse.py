@@ -65,8 +65,9 @@ class Templates:
         except UnicodeDecodeError as error:
             line = path.read_bytes().count(b"\n", 0, error.start) + 1
             raise BuildError(Origin(file, line), "not UTF-8 text") from error
-        for number, text in enumerate(source.split("\n"), 1) if GLUE.search(source) else ():
-            if GLUE.search(text):
+        found = [glue for glue in GLUE if glue in source]
+        for number, text in enumerate(source.split("\n"), 1) if found else ():
+            if any(glue in text for glue in found):
                 what = "'{%-' and '-%}' glue lines together: the whitespace is trimmed already, leave the '-' out"
                 raise BuildError(Origin(file, number), what, text)
         return source

@@ -85,10 +85,14 @@ class Provenance:
                 origin = places[0]
             first, *others = text.split("\n")
             line += first
-            for index, other in enumerate(others, 1):
-                lines.append(Line(line, origin))
-                line = other
-                origin = places[index] if index < len(places) else places[-1]
+            if not others:
+                continue
+            lines.append(Line(line, origin))
+            line = others.pop()
+            lines.extend(map(Line, others, places[1:]))
+            # What a run of lines does not count comes from values with newlines in them.
+            lines += [Line(other, places[-1]) for other in others[len(places) - 1 :]]
+            origin = places[min(len(others) + 1, len(places) - 1)]
         lines.append(Line(line, origin))
         return lines
 

@@ -25,7 +25,7 @@ _TAG = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-GLUE = re.compile(r"(\{[%{#]-)|(-[%}#]\})")
+GLUE = ("{%-", "{{-", "{#-", "-%}", "-}}", "-#}")
 _STRAYS = ("{{", "{%", "{#")
 _WORD = re.compile(
     r"""\s*(?:(?P<name>[A-Za-z_]\w*)

@@ -1,8 +1,8 @@
 """Values of a template's expressions, found by walking through their syntax trees (why: see walk.py).
 
 Invariants
-  - What operations mean is Jinja's matter: filters, tests, attributes, items, calls and undefined names go through its
-    environment and context.
+  - What operations mean is Jinja's matter: filters, tests, attributes, items and undefined names go through its
+    environment. Functions that want Jinja's context as an argument are not among what templates here can call.
   - A name is looked for in its scope, then in those around it; nothing else is known.
 """
 
@@ -73,7 +73,7 @@ class Values:
             nodes.Getattr: lambda node, scope: self.environment.getattr(self.of(node.node, scope), node.attr),
             nodes.Getitem: self._item,
             nodes.List: lambda node, scope: [self.of(item, scope) for item in node.items],
-            nodes.Name: lambda node, scope: self.named(node.name, scope),
+            nodes.Name: self.named,
             nodes.Neg: lambda node, scope: -self.of(node.node, scope),
             nodes.Not: lambda node, scope: not self.of(node.node, scope),
             nodes.Or: lambda node, scope: self.of(node.left, scope) or self.of(node.right, scope),
@@ -88,19 +88,22 @@ class Values:
         """Return the value of an expression."""
         return self._kinds[type(node)](node, scope)
 
-    def named(self, name: str, scope: Scope | None) -> Any:
+    def named(self, node: nodes.Name | nodes.NSRef, scope: Scope) -> Any:
         """Return the value of a name, or what stands for an undefined one."""
-        while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
-            scope = scope.around
+        name = node.name
+        inner: Scope | None = scope
+        while inner is not None:
+            names = inner.names
+            if name in names:
+                return names[name]
+            inner = inner.around
         return self.environment.undefined(name=name)
 
     def call(self, node: nodes.Call, scope: Scope, **more: Any) -> Any:
         """Return the value of a call with `more` as further arguments."""
         function = self.of(node.node, scope)
         positional, named = self._arguments(node, scope)
-        return self._context.call(function, *positional, **named, **more)
+        return function(*positional, **named, **more)
 
     def filtered(self, node: nodes.Filter, text: str, scope: Scope) -> Any:
         """Return what the filters of a body make of its text: the innermost has no operand."""
@@ -115,7 +118,7 @@ class Values:
         self, node: nodes.Call | nodes.Filter | nodes.Test, scope: Scope
     ) -> tuple[list[Any], dict[str, Any]]:
         positional = [self.of(argument, scope) for argument in node.args]
-        named = {str(argument.key): self.of(argument.value, scope) for argument in node.kwargs}
+        named = {str(argument.key): self.of(argument.value, scope) for argument in node.kwargs} if node.kwargs else {}
         if node.dyn_args is not None:
             positional += self.of(node.dyn_args, scope)
         if node.dyn_kwargs is not None:

@@ -126,7 +126,7 @@ class Walker:
         if isinstance(target, nodes.Name):
             scope.names[target.name] = value
         elif isinstance(target, nodes.NSRef):
-            space = self._values.named(target.name, scope)
+            space = self._values.named(target, scope)
             if not isinstance(space, Namespace):
                 raise jinja2.TemplateRuntimeError(f"{target.name} is no namespace: its attributes cannot be set")
             space[target.attr] = value

@@ -21,10 +21,6 @@
         je      {{ L("wait") }}
         call    wire_ran
 {{ L("wait") }}:
-        cmpl    $0, agent_wire
-        je      {{ L("no_wire") }}
-        call    wire_look
-{{ L("no_wire") }}:
         movl    agent_mailbox + AGENT_MAILBOX_spins, %ecx
 {{ L("look") }}:
         movl    agent_mailbox + AGENT_MAILBOX_request, %eax
@@ -35,11 +31,19 @@
         decl    %ecx
         jnz     {{ L("look") }}
         movl    agent_mailbox + AGENT_MAILBOX_nap, %ecx
+        cmpl    $0, agent_wire
+        jne     {{ L("wire") }}
         testl   %ecx, %ecx
         jnz     {{ L("nap") }}
         movl    $SCHEDOP_yield, %ebx
         {{ hypercall("sched_op") }}
         jmp     {{ L("wait") }}
+{{ L("wire") }}:
+        call    wire_look
+        movl    $WIRE_SHORT_NAP_NS, %ecx        # where bytes came there are more in a moment
+        testl   %eax, %eax
+        jnz     {{ L("nap") }}
+        movl    $WIRE_NAP_NS, %ecx
 {{ L("nap") }}:
         call    system_time
         addl    %ecx, %eax

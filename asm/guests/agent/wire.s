@@ -33,6 +33,7 @@
         outb    %al, %dx
 {% endfor %}
         call    crc_begin
+        movl    $1, agent_mailbox + AGENT_MAILBOX_spins
         movl    $1, agent_wire
 {{ L("none") }}:
         ret
@@ -42,19 +43,27 @@
 # wire_look(): takes the bytes that have come, and does what complete frames ask for.
 #
 # in:    -
-# out:   -
-# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
+# out:   %eax = 1: there were some, or a frame is incomplete; 0: there is nothing to wait for
+# clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  none
+# why:   an emulator fills the port's queue of 16 bytes only while we sleep, or do not look
 {% call routine("wire_look") %}
+        pushl   wire_in_length
+{{ L("next_byte") }}:
         movl    $COM2 + UART_LSR, %edx
         inb     %dx, %al
         testb   $UART_LSR_DR, %al
-        jz      {{ L("nothing") }}
+        jz      {{ L("no_more") }}
         movl    $COM2 + UART_DATA, %edx
         inb     %dx, %al
         call    wire_byte
-        jmp     wire_look
-{{ L("nothing") }}:
+        orl     $1, (%esp)
+        jmp     {{ L("next_byte") }}
+{{ L("no_more") }}:
+        popl    %eax
+        testl   %eax, %eax
+        setne   %al
+        movzbl  %al, %eax
         ret
 {% endcall %}
 

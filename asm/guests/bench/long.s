@@ -195,8 +195,8 @@
 {% call routine("gdt_prepare") %}
         movl    $gdt_pages, %ebx
 {{ L("next_descriptor") }}:
-        movl    $0x0000c3ff, (%ebx)
-        movl    $0x00cff300, 4(%ebx)            # data, writable, DPL 3, base 0; the limit is what guests may have
+        movl    $0x0000ffff, (%ebx)
+        movl    $0x00cff300, 4(%ebx)            # data, writable, DPL 3, base 0, 4 GB: the limit has to be cut
         addl    $DESCRIPTOR_size, %ebx
         cmpl    $gdt_pages + GDT_PAGES * PAGE_SIZE, %ebx
         jb      {{ L("next_descriptor") }}

@@ -4,9 +4,9 @@
 #       bench set_timer_op not there
 #
 # Under QEMU's -icount shift=0 the time stamp counter counts instructions, so the numbers are exact. An operation is a
-# row of the table below and a routine `bench_NAME` (calls.s, memory.s, exceptions.s, user.s, events.s, long.s);
-# measure.s carries them out. The labels NAME_begin and NAME_end are around what one operation is: the harness steps
-# through it.
+# row of the table below and a routine `bench_NAME` (calls.s, memory.s, exceptions.s, user.s, events.s, long.s,
+# extents.s); measure.s carries them out. The labels NAME_begin and NAME_end are around what one operation is: the
+# harness steps through it.
 #
 # Invariants
 #   - Nothing here depends on who the hypervisor is: any that has the ABI xen-3.0-x86_32p can be measured.
@@ -107,6 +107,8 @@
         ("pin_l2",                     2,   1, "pin_l2_prepare",        "nothing",      1),
         ("set_gdt",                    2,   1, "gdt_prepare",           "nothing",      1),
         ("balloon",                    2,   1, "balloon_prepare",       "nothing",      1),
+        ("extent",                     1,   1, "extent_prepare",        "nothing",      1),
+        ("exchange",                   1,   1, "exchange_prepare",      "nothing",      1),
 ] %}
 {% for name, calls, units, prepare, baseline, answers in rows %}
 {{ text("operation_name_" ~ name, name) }}

@@ -9,6 +9,7 @@ from xengen.toolchain.labels import written_out
 from xengen.toolchain.tags import parts
 
 SET = '{% set L = labels("r") %}'
+CALL = '{% call routine("r") %}'
 USE = '{{ L("x") }}'
 
 
@@ -16,7 +17,7 @@ USE = '{{ L("x") }}'
     ("before", "after"),
     [
         (f"{SET}\n{USE}: jmp {USE}\n", f"{SET}\n.Lr_x: jmp .Lr_x\n"),
-        (f"{SET}\n{{% call routine('r') %}}\njmp {USE}\n", f"{SET}\n{{% call routine('r') %}}\njmp .Lr_x\n"),
+        (f"{SET}\n{CALL}\njmp {USE}\n", f"{SET}\n{CALL}\njmp .Lr_x\n"),
         (f"{SET}{{{{ other }}}}{{# c #}}{USE}", f"{SET}{{{{ other }}}}{{# c #}}.Lr_x"),
         (f'{SET}{USE}{{% set L = labels("s") %}}{USE}', f'{SET}.Lr_x{{% set L = labels("s") %}}.Ls_x'),
         (f'{{% set M = labels("s") %}}{{{{ M("x") }}}}{USE}', f'{{% set M = labels("s") %}}.Ls_x{USE}'),
@@ -32,8 +33,8 @@ def test_a_local_label_is_written_out(before: str, after: str) -> None:
         USE,
         f'{SET}{{{{ L("x" ~ y) }}}}{{{{ M("x") }}}}{{{{ user("nop", fail=L("x")) }}}}',
         f"{{% set L = labels(name) %}}{USE}",
-        f"{SET}{{% call routine('r') %}}{{% endcall %}}{USE}",
-        f"{SET}{{% call routine('r') %}}{{% call routine('s') %}}{USE}",
+        f"{SET}{CALL}{{% endcall %}}{USE}",
+        f"{SET}{CALL}{CALL}{USE}",
         f"{SET}{{% call(L) f() %}}{USE}",
         f"{SET}{{% if a %}}{USE}",
         f"{SET}{{% endif %}}{USE}",
