@@ -93,12 +93,13 @@ def test_one_that_runs_alone_has_the_whole_processor(boot: Booter) -> None:
     machine = booted(boot, "spin")
     counted, start = counts(machine)[0], usages(machine)[0]
     machine.resume()
-    while usages(machine)[0].avt < start.avt + 20 * ALLOWANCE * DEFAULT_ADVANCE:
+    while usages(machine)[0].avt < start.avt + 400 * ALLOWANCE * DEFAULT_ADVANCE:
         assert machine.ending() is None
     stop(machine)
     charged = (usages(machine)[0].avt - start.avt) / DEFAULT_ADVANCE
     instructions = 3 * (counts(machine)[0] - counted)
-    assert instructions << SHIFT >= 0.99 * charged
+    # It is charged at the end of a turn, of ten allowances when nobody waits: one may have begun before we counted.
+    assert instructions << SHIFT >= 0.99 * (charged - 10 * ALLOWANCE)
     assert usages(machine)[0].entered == start.entered
 
 
