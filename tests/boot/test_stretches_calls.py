@@ -17,9 +17,11 @@ from tests.boot.stretches import Stretches, measured, measured_at
 from tests.boot.tables import operation, request
 from tests.boot.test_stretches_memory import large_extent
 from tests.boot.test_stretches_tables import full_l1, full_l3
-from xengen.abi.event import EvtchnStatus
+from xengen.abi.control import Domctl
+from xengen.abi.event import EvtchnAllocUnbound, EvtchnReset, EvtchnStatus
 from xengen.abi.hypercalls import MulticallEntry
 from xengen.abi.memory import XenMemoryDomain, XenMemoryMap
+from xengen.abi.sched import SchedPoll
 from xengen.abi.traps import TrapInfo
 from xengen.agent.agent import Agent
 from xengen.agent.names import DOMID_SELF, KERNEL_CS, value
@@ -72,6 +74,11 @@ def _port_status(agent: Agent) -> Call:
     return "event_channel_op", (value("EVTCHNOP_status"), agent.put(EvtchnStatus(DOMID_SELF, 1)))
 
 
+def _poll(agent: Agent) -> Call:
+    """Many ports to look at, and a time that has passed: nobody sleeps."""
+    return "sched_op", (value("SCHEDOP_poll"), agent.put(SchedPoll(agent.put([1] * 128), 128, 1)))
+
+
 REPEATED: dict[str, Callable[[Agent], Call]] = {
     "set_trap_table": lambda agent: ("set_trap_table", (trap_table(agent, 90),)),
     "set_trap_table, empty": lambda agent: ("set_trap_table", (trap_table(agent, 0),)),
@@ -85,6 +92,7 @@ REPEATED: dict[str, Callable[[Agent], Call]] = {
     "pages owned": _pages_owned,
     "lines": _line,
     "port status": _port_status,
+    "a poll of 128 ports": _poll,
     "no GDT": lambda agent: ("set_gdt", (0, 0)),
     "no such call": lambda agent: ("arch_7", ()),
     "a debug register": lambda agent: ("get_debugreg", (6,)),
@@ -153,6 +161,24 @@ def _machine_frames_renamed(agent: Agent) -> Stretches:
     return found
 
 
+def _ports(agent: Agent) -> Stretches:
+    """As many ports as there are, and some more that there are not; then all are closed."""
+    argument = agent.put(EvtchnAllocUnbound(DOMID_SELF, 0))
+    found = multicall(agent, [("event_channel_op", (value("EVTCHNOP_alloc_unbound"), argument))] * 1200)
+    closed = measured(agent, "event_channel_op", value("EVTCHNOP_reset"), agent.put(EvtchnReset(DOMID_SELF)))
+    return Stretches(closed.result or found.result, max(found.longest, closed.longest), found.pieces + closed.pieces)
+
+
+def _domains(agent: Agent) -> Stretches:
+    """Domains created and destroyed, each in one entry of a list."""
+    calls: list[Call] = []
+    for number in range(1, 21):
+        for command in ("create", "destroy"):
+            argument = Domctl(value(f"DOMCTL_{command}"), value("CONTROL_VERSION"), number)
+            calls.append(("domctl", (agent.put(argument), 0)))
+    return multicall(agent, calls)
+
+
 def _hypercall_page(agent: Agent) -> Stretches:
     page = agent.page()
     found = measured_at(agent, "wrmsr\nmovl $0, %eax", {"ecx": value("MSR_HYPERCALL_PAGE"), "eax": page.machine})
@@ -181,6 +207,8 @@ WORST = (
     Worst("long calls in a list", _long_calls),
     Worst("pages copied", _pages_copied),
     Worst("M2P entries", _machine_frames_renamed),
+    Worst("all ports", _ports),
+    Worst("domains", _domains),
     Worst("the hypercall page", _hypercall_page),
     Worst("a string of output to a port", _string_of_ports),
 )

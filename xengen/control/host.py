@@ -132,7 +132,8 @@ class Host:
 
     def find(self, name: str) -> DomctlInfo:
         """Return the domain of this name or number; UserError."""
-        for info in self.domains():
+        # One that is dying may have given its name to the next.
+        for info in sorted(self.domains(), key=lambda info: bool(info.flags & _VALUES["DOMINF_dying"])):
             if name == str(info.domain) or name == info.name.decode("ascii", "replace"):
                 return info
         raise UserError(f"no domain is called {name}: xengen list shows them")

@@ -27,7 +27,7 @@
 # stretch_end(command): it is complete, or goes back to the guest to be continued.
 #
 # in:    %edx = DOMCTL_* or SYSCTL_*
-# out:   stretch_longest, stretch_command, stretch_total
+# out:   stretch_longest, stretch_command, stretch_total; work_done: nothing else has room in the same stretch
 # clob:  %ecx, %edx
 # errs:  none
 {% call routine("stretch_end") %}
@@ -42,6 +42,7 @@
         movl    %eax, stretch_longest
         movl    %ecx, stretch_command
 {{ L("not_longer") }}:
+        addl    $WORK_PIECE, work_done
         popl    %eax
         ret
 {% endcall %}

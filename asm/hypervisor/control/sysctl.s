@@ -5,17 +5,24 @@
 
         .text
 
+{% set L = labels("do_sysctl") %}
 # do_sysctl(op, begun): carries out a command.
 #
 # in:    %ebx = address of a SYSCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
+# why:   in a list each one waits for a stretch of its own (work.s)
 {% call routine("do_sysctl") %}
+        cmpl    $0, work_done
+        jne     {{ L("later") }}
         call    stretch_begin
         call    control_sysctl
         movl    sysctl + SYSCTL_cmd, %edx
         jmp     stretch_end
+{{ L("later") }}:
+        movl    $HYPERCALL_sysctl, %eax
+        jmp     hypercall_continue
 {% endcall %}
 
 {% set L = labels("control_sysctl") %}

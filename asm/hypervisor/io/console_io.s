@@ -105,6 +105,7 @@
         jmp     {{ L("next_character") }}
 {{ L("done") }}:
         movl    %edx, %eax
+        addl    %edx, work_done
         ret
 {{ L("bad_buffer") }}:
         testl   %edx, %edx
