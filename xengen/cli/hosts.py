@@ -8,7 +8,6 @@ Invariants
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from xengen.cli.images import size_of
 from xengen.control.channel import Client
 from xengen.control.places import DEFAULT_HOST, places
 from xengen.errors import UserError
@@ -25,8 +25,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of
 DomainName = Annotated[str, typer.Argument(metavar="DOMAIN", help="A domain's name or number.")]
 
 Record = dict[str, Any]
-
-_UNITS = {"": 1 << 20, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def client(host: str = DEFAULT_HOST) -> Client:
@@ -81,7 +79,7 @@ def state_of(domain: Record) -> str:
 
 def size_in_bytes(text: str, option: str) -> int:
     """Return a size such as 16M or 512K, 16 being megabytes; UserError."""
-    match = re.fullmatch(r"(\d+)([kmg]?)(?:i?b)?", text.strip().lower())
-    if match is None or int(match[1]) == 0:
+    size = size_of(text)
+    if not size:
         raise UserError(f"{option} wants a size such as 16M, not {text!r}")
-    return int(match[1]) * _UNITS[match[2]]
+    return size

@@ -72,7 +72,13 @@ def modules(order: Sequence[str], guests: Sequence[str], initrds: Sequence[Path]
 
 def parse_memory(text: str) -> int:
     """Return a size in bytes: "128" and "128M" are 128 MiB, "1G" is 1024 MiB."""
-    match = re.fullmatch(r"(\d+)([kmg]?)(?:i?b)?", text.strip().lower())
-    if match is None:
+    size = size_of(text)
+    if size is None:
         raise UserError(f"--memory wants a size such as 128M or 1G, not {text!r}")
-    return int(match[1]) * UNITS[match[2]]
+    return size
+
+
+def size_of(text: str) -> int | None:
+    """Return the bytes that a text such as 16, 16M, 512k or 1GiB means, a plain number being MiB; None for no size."""
+    match = re.fullmatch(r"(\d+)([kmg]?)(?:i?b)?", text.strip().lower())
+    return None if match is None else int(match[1]) * UNITS[match[2]]

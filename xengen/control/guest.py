@@ -41,7 +41,7 @@ class Recipe:
 class Guest:
     """A domain that runs, or has ended and is kept.
 
-    ends: closed when it is forgotten, takes back what was made for it. ended: how, or empty. began: by time.monotonic.
+    ends: closed when it is forgotten, takes back what was made for it. began: by time.monotonic.
     """
 
     number: int
@@ -50,7 +50,6 @@ class Guest:
     services: DomainServices
     ends: ExitStack
     log: Path
-    ended: str = ""
     began: float = field(default_factory=time.monotonic)
 
     def serve(self) -> None:

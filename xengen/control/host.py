@@ -35,7 +35,7 @@ from xengen.control.services import ConsoleService, DomainServices, StoreService
 from xengen.errors import UserError
 from xengen.machine.machine import Machine
 from xengen.machine.spec import MachineSpec, Module
-from xengen.machine.transcript import domain_ends
+from xengen.machine.transcript import Transcript, domain_ends
 from xengen.store.domain_nodes import DomainFacts, add_domain, remove_domain
 from xengen.store.server import Server
 
@@ -69,6 +69,8 @@ class Host:
         self.control = Control(self.reach)
         self._stopping = threading.Event()
         self._ends_seen = 0
+        self._heard = 0
+        self._transcript = Transcript()
         self.store.introduce(0)
         self.control.schedule(0, DOM0_SCHEDULING)
 
@@ -282,13 +284,17 @@ class Host:
 
     def _see_ends(self) -> None:
         """Do with each domain that has ended since the last look what its recipe says."""
-        ends = domain_ends(self.machine.transcript.hypervisor)
+        fresh = self.machine.console.since(self._heard, 0.0)
+        if not fresh:
+            return
+        self._heard += len(fresh)
+        self._transcript.feed(fresh)
+        ends = domain_ends(self._transcript.hypervisor)
         for end in ends[self._ends_seen :]:
             guest = self.guests.get(end.domain)
             if guest is None:
                 continue
             guest.serve()
-            guest.ended = end.reason
             action = guest.recipe.on_crash if end.died else OnEnd.RESTART if end.reason == "reboot" else OnEnd.DESTROY
             if action is OnEnd.PRESERVE:
                 continue

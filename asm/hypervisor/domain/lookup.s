@@ -43,6 +43,36 @@
         ret
 {% endcall %}
 
+{% set L = labels("domain_living") %}
+# domain_living(domid): a domain that anybody may deal with by event or grant: what it offers decides, not privilege.
+#
+# in:    %eax = domid (16 bits); %ebp = current vcpu
+# out:   no carry: %ebx = DOMAIN
+# clob:  %ebx
+# errs:  carry: there is none, or it is dying
+{% call routine("domain_living") %}
+        movl    VCPU_domain(%ebp), %ebx
+        cmpl    $DOMID_SELF, %eax
+        je      {{ L("found") }}
+        movl    domain_list, %ebx
+{{ L("next_domain") }}:
+        testl   %ebx, %ebx
+        jz      {{ L("none") }}
+        cmpl    DOMAIN_id(%ebx), %eax
+        je      {{ L("alive") }}
+        movl    DOMAIN_next(%ebx), %ebx
+        jmp     {{ L("next_domain") }}
+{{ L("alive") }}:
+        testl   $DOMAIN_DYING, DOMAIN_flags(%ebx)
+        jnz     {{ L("none") }}
+{{ L("found") }}:
+        clc
+        ret
+{{ L("none") }}:
+        stc
+        ret
+{% endcall %}
+
 {% set L = labels("domain_foreign") %}
 # domain_foreign(domid): the domain whose frames a memory operation is about (ABI 6.6).
 #

@@ -92,25 +92,11 @@
 # clob:  %ebx
 # errs:  -ESRCH
 {% call routine("event_domain") %}
-        movl    VCPU_domain(%ebp), %ebx
-        cmpl    $DOMID_SELF, %eax
-        je      {{ L("found") }}
-        movl    domain_list, %ebx
-{{ L("next_domain") }}:
-        testl   %ebx, %ebx
-        jz      {{ L("none") }}
-        cmpl    DOMAIN_id(%ebx), %eax
-        je      {{ L("is_it_dying") }}
-        movl    DOMAIN_next(%ebx), %ebx
-        jmp     {{ L("next_domain") }}
-{{ L("is_it_dying") }}:
-        testl   $DOMAIN_DYING, DOMAIN_flags(%ebx)
-        jnz     {{ L("none") }}
-{{ L("found") }}:
-        xorl    %eax, %eax
-        ret
-{{ L("none") }}:
+        call    domain_living
+        movl    $0, %eax                        # which leaves carry
+        jnc     {{ L("found") }}
         movl    $-ESRCH, %eax
+{{ L("found") }}:
         ret
 {% endcall %}
 

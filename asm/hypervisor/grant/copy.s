@@ -71,7 +71,7 @@
 {% call routine("grant_side_get") %}
         movl    %edx, GRANT_DROP_writable(%edi)
         movzwl  GNTTAB_COPY_source_domid(%esi), %eax
-        call    grant_domain
+        call    domain_living
         jc      {{ L("no_domain") }}
         testl   %ecx, %ecx
         movl    GNTTAB_COPY_source_u(%esi), %ecx

@@ -19,7 +19,7 @@
         testl   $(GNTMAP_host_map | GNTMAP_device_map), grant_element + GNTTAB_MAP_GRANT_REF_flags
         jz      {{ L("done") }}
         movzwl  grant_element + GNTTAB_MAP_GRANT_REF_dom, %eax
-        call    grant_domain
+        call    domain_living
         movl    $GNTST_bad_domain, %eax
         jc      {{ L("done") }}
         call    maptrack_get

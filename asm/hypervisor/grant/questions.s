@@ -44,7 +44,7 @@
 # clob:  %ebx
 # errs:  GNTST_bad_domain, GNTST_permission_denied
 {% call routine("grant_subject") %}
-        call    grant_domain
+        call    domain_living
         movl    $GNTST_bad_domain, %eax
         jc      {{ L("done") }}
         movl    VCPU_domain(%ebp), %eax

@@ -170,33 +170,3 @@
         stc
         ret
 {% endcall %}
-
-{% set L = labels("grant_domain") %}
-# grant_domain(domid): the domain that an element names; no privilege is needed, its entries decide.
-#
-# in:    %eax = domid (16 bits); %ebp = current vcpu
-# out:   no carry: %ebx = DOMAIN
-# clob:  %ebx
-# errs:  carry: there is none, or it is dying
-{% call routine("grant_domain") %}
-        movl    VCPU_domain(%ebp), %ebx
-        cmpl    $DOMID_SELF, %eax
-        je      {{ L("found") }}
-        movl    domain_list, %ebx
-{{ L("next_domain") }}:
-        testl   %ebx, %ebx
-        jz      {{ L("none") }}
-        cmpl    DOMAIN_id(%ebx), %eax
-        je      {{ L("alive") }}
-        movl    DOMAIN_next(%ebx), %ebx
-        jmp     {{ L("next_domain") }}
-{{ L("alive") }}:
-        testl   $DOMAIN_DYING, DOMAIN_flags(%ebx)
-        jnz     {{ L("none") }}
-{{ L("found") }}:
-        clc
-        ret
-{{ L("none") }}:
-        stc
-        ret
-{% endcall %}

@@ -27,7 +27,7 @@
         testl   $FRAME_COUNT_MASK, FRAME_type(%edx)
         jnz     {{ L("bad_page") }}
         movzwl  grant_element + GNTTAB_TRANSFER_domid, %eax
-        call    grant_domain
+        call    domain_living
         movl    $GNTST_bad_domain, %eax
         jc      {{ L("done") }}
         movl    DOMAIN_nr_pages(%ebx), %eax
