@@ -1,8 +1,7 @@
-"""The hypervisor's own address-space layout and structures: decisions of ours, not of the public ABI.
+"""The hypervisor's own structures: decisions of ours, not of the public ABI.
 
 Invariants
-  - The reserved region is 0xFC000000 to 0xFFFFFFFF in every address space; only the read-only M2P table at its
-    start lies within the limits of guest segments (design, section 4).
+  - Its numbers are in xengen/abi/hypervisor_numbers.py, and CONSTANTS of this module.
   - A frame's record is FRAME: 16 bytes, indexed by machine frame number.
   - ENTRY_FRAME is what is on the hypervisor's stack while it works for a guest; it ends at the top of the stack.
 """
@@ -11,11 +10,12 @@ from __future__ import annotations
 
 from ctypes import LittleEndianStructure, c_int32, c_uint8, c_uint16, c_uint32, c_uint64
 
+from xengen.abi.hypervisor_numbers import CONSTANTS, OURS
 from xengen.abi.sched import VcpuRunstateInfo
-from xengen.abi.structure import Constant, Declaration
+from xengen.abi.structure import Declaration
 from xengen.abi.traps import TrapInfo
 
-OURS = "xengen"
+__all__ = ["CONSTANTS", "STRUCTURES"]
 
 
 class EntryFrame(LittleEndianStructure):
@@ -514,147 +514,4 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("CLOCK_READING", "clock_reading", ClockReading, OURS),
     Declaration("WALL_CLOCK", "wall_clock", WallClock, OURS),
     Declaration("TIME_SCALE", "time_scale", TimeScale, OURS),
-)
-
-
-def _group(group: str, **values: int) -> tuple[Constant, ...]:
-    return tuple(Constant(name, value, group, OURS) for name, value in values.items())
-
-
-CONSTANTS: tuple[Constant, ...] = (
-    *_group(
-        "address space of the hypervisor",
-        HV_START=0xFC000000,
-        HV_PRIVATE_START=0xFC400000,
-        M2P_READ_ONLY=0xFC000000,
-        M2P=0xFC400000,
-        M2P_BYTES=0x400000,
-        IMAGE_WINDOW=0xFC800000,
-        HEAP_START=0xFCC00000,
-        HEAP_END=0xFD400000,
-        DOMAIN_WINDOW=0xFD400000,
-        MAP_CACHE=0xFD600000,
-        MAP_CACHE_SLOTS=512,
-        MAP_CACHE_QUARTER=128,
-        FIXMAP_APIC=0xFD800000,
-        LINEAR_TABLES=0xFE000000,
-        FRAME_TABLE=0xFF000000,
-        MAX_FRAMES=0xFC000,
-        FRAME_LEAVES=1 << 20,
-        IMAGE_LOAD_OFFSET=0xFC800000,
-        M2P_ALIAS=0xF5800000,
-        M2P_ALIAS_BYTES=0x1000000,
-        INVALID_M2P_ENTRY=0xFFFFFFFF,
-        HV_L2_FIRST=480,
-        ALIAS_L2_FIRST=428,
-        DOMAIN_WINDOW_L2=0xFD400000 >> 21 & 511,
-        LINEAR_TABLES_L2=0xFE000000 >> 21 & 511,
-        LINEAR_L2=0xFE000000 + (0xFE000000 >> 12) * 8,
-        LDT_WINDOW=0xFD410000,
-        LDT_WINDOW_BYTES=0x10000,
-        PTE_HIGH_FRAME=0xFFFFF,
-        INVALID_MFN=0xFFFFFFFF,
-        GDT_GUEST_PAGES=14,
-        GDT_GUEST_ENTRIES=7168,
-        LDT_PAGES=16,
-        MAX_EXTENT_ORDER=9,
-        MEMORY_OPERATIONS=32,
-    ),
-    *_group(
-        "segments of the hypervisor",
-        HV_CS=0xE008, HV_DS=0xE010, HV_TSS=0xE040, HV_LDT=0xE048, DOUBLE_FAULT_TSS=0xE000,
-        GDT_RESERVED_OFFSET=0xE000, GDT_LIMIT=0xEFFF, GUEST_LIMIT_FIELD=0xFC3FF, IDT_ENTRIES=256,
-    ),
-    *_group(
-        "frame types",
-        FRAME_ALLOCATED=1 << 31,
-        FRAME_TYPE_NONE=0 << 28, FRAME_TYPE_L1=1 << 28, FRAME_TYPE_L2=2 << 28, FRAME_TYPE_L3=3 << 28,
-        FRAME_TYPE_SEGMENTS=4 << 28, FRAME_TYPE_WRITABLE=5 << 28, FRAME_TYPE_L2_RESERVED=6 << 28,
-        FRAME_TYPE_MASK=0xF << 28, FRAME_VALIDATED=1 << 27, FRAME_PINNED=1 << 26, FRAME_PARTIAL=1 << 25,
-        FRAME_UNDO=1 << 24, FRAME_DROPPING=1 << 23, FRAME_COUNT_MASK=(1 << 23) - 1,
-        FRAME_INDEX_MASK=(1 << 12) - 1, FRAME_ERROR_SHIFT=12, FRAME_ERROR_MASK=0x7FF << 12,
-    ),
-    *_group(
-        "domain flags",
-        DOMAIN_PRIVILEGED=1, DOMAIN_DYING=2, DOMAIN_DYING_BIT=1, DOMAIN_SHUTDOWN=4, DOMAIN_CRASHED=8,
-        DOMAIN_SUSPENDED=16, DOMAIN_CODE_SET=32, DOMAIN_UNBUILT=64, DOMAIN_PRESERVE=128, DOMAIN_DESTROYED=256,
-        RELEASE_FRAMES=4,
-    ),
-    *_group(
-        "domain builder",
-        XEN_NOTE_NAME=0x006E6558, LEGACY_NAME_BYTES=12, START_INFO_MAGIC_BYTES=32, GUEST_NAME_BYTES=64,
-        GUEST_TEXTS_BYTES=1024, XEN_NOTE_SEEN=31, MAX_PROGRAM_HEADERS=1024,
-        MAX_SHARED_VCPUS=32, MIN_PAGE_TABLE_FRAMES=5, MAX_PAGES_UNBOUNDED=0x7FFFFFFF,
-        DEFAULT_DOMU_PAGES=8192, VGA_TEXT_MODE=3,
-    ),
-    *_group(
-        "ends of the machine",
-        EXIT_PORT=0xF4, EXIT_PANIC=0x10, EXIT_DOMAIN0_DIED=0x11, EXIT_NO_DOMAIN0=0x12, DEBUG_PORT=0xE9,
-    ),
-    *_group(
-        "bounce frames",
-        BOUNCE_FRAME_error_code=12, BOUNCE_PLAIN_BYTES=12, BOUNCE_ERROR_CODE=1, BOUNCE_SEGMENTS=4,
-        BOUNCE_MASK_EVENTS=0x100,
-        EXCEPTION_VECTORS=32, DR6_RESET=0xFFFF0FF0, DR7_RESET=0x400,
-        PANIC_VECTOR=0x100, PANIC_BACKTRACE_WORDS=256,
-    ),
-    *_group(
-        "limits of a vcpu",
-        IO_PORTS=65536, SHORTEST_PERIOD=1_000_000, LONGEST_PERIOD_HIGH=(1 << 30) - 1,
-        DEFAULT_PERIOD=10_000_000, DIRECT_GATES=8, DIRECT_VECTOR_FIRST=0x30, DIRECT_VECTOR_END=0xF0,
-        DIRECT_SYSTEM_CALL=0x80, OUTER_FRAME_BYTES=20, NEVER_MAPPED=0xFFFFF000,
-    ),
-    *_group(
-        "emulation of instructions",
-        EMULATE_DONE=0, EMULATE_NOT=1, EMULATE_FAULT=2, EMULATE_AGAIN=3, EMULATE_PREFIXES=11, EMULATE_TWO_BYTES=12,
-        EMULATE_FIRST_ROUTINE=13, PREFIX_SEGMENT=7, PREFIX_ES=1, PREFIX_CS=2, PREFIX_SS=3, PREFIX_DS=4, PREFIX_FS=5,
-        PREFIX_GS=6, PREFIX_OPERAND=8, PREFIX_ADDRESS=16, PREFIX_LOCK=32, PREFIX_REPEAT=64, STRING_PIECE=64,
-        CR4_GUEST=0xC, OWN_PORTS_END=0x500, FORCED_CPUID_BYTES=7, FORCED_CPUID_FIRST=0x65780B0F,
-        CPUID_HYPERVISOR_LAST=2, VECTOR_SEGMENT_TURNED=15, MSR_HYPERCALL_PAGE=0x40000000,
-    ),
-    *_group("reasons to leave the shortest way out", WORK_SCHEDULE=1, WORK_NMI=2, WORK_YIELD=4),
-    *_group(
-        "hypercalls",
-        HYPERCALL_INSTRUCTION_BYTES=2, SHUTDOWN_REASONS=6, CONSOLE_PIECE=128, CONSOLE_DIGITS=10, CONSOLE_LONGEST=14,
-    ),
-    *_group(
-        "event channels of the hypervisor",
-        PORT_BLOCK_SHIFT=5, PORTS_PER_BLOCK=32, PORT_BLOCKS=32, PORT_BLOCK_BYTES=256, PORT_CLOSE_BLOCKS=8,
-        EVENT_PIRQS=16, CONSOLE_LOOK_NS=10_000_000, WORK_OF_A_PORT_SEARCH=2, WORK_OF_A_PORT_BLOCK=16,
-    ),
-    *_group("log levels", LOG_ERROR=0, LOG_WARNING=1, LOG_INFO=2, LOG_DEBUG=3),
-    *_group("console targets", CONSOLE_COM1=1, CONSOLE_DEBUG_PORT=2),
-    *_group(
-        "sizes",
-        STACK_BYTES=8192, DOUBLE_FAULT_STACK_BYTES=2048, MAX_RANGES=64, MAX_MODULES=32, COMMAND_LINE_BYTES=1024,
-        HEAP_CLASSES=8, HEAP_SMALLEST=32, PADDING_BYTES=0x80000, SPARE_FRAMES=256,
-    ),
-    *_group(
-        "work in one stretch, in entries of tables handled",
-        WORK_PIECE=384, WORK_OF_A_REQUEST=2, WORK_OF_A_CALL=8, WORK_OF_A_PAGE=32, WORK_OF_A_LINE=6,
-        WORK_OF_A_TRAP_TABLE=96, WORK_OF_A_TABLE=64, WORK_OF_A_FREE=2, WORK_UNBOUNDED=0x7FFFFFFF,
-    ),
-    *_group(
-        "time",
-        TIMERS=4096, TIMER_VECTOR=0xF0, SPURIOUS_VECTOR=0xFF, PIC_VECTOR=0x20, ALARM_LONGEST=1 << 30,
-        ALARM_DIRECT=1 << 24, ALARM_SHORTER_SHIFT=10, CLOCK_RENEWAL=1_000_000_000,
-        TIMEOUT_FARTHEST_HIGH=1 << 18, TIMEOUT_INSTEAD=100_000_000,
-    ),
-    *_group(
-        "scheduling",
-        SLEEP_NONE=0, SLEEP_EVENT=1, SLEEP_POLL=2, POLL_ANY=0xFFFFFFFF, RUN_QUEUE_PLACES=1024, MCU_NS=100_000,
-        MCU_ADVANCE=10, WARP_LIMIT_MS=2000, UNWARP_MS=1000, NS_PER_MS=1_000_000, NS_PER_S=1_000_000_000,
-        CONTEXT_ALLOWANCE=5_000_000, SMALLEST_ALLOWANCE=10_000, SLICE_ALONE=10, AVT_HIGH_LIMIT=1 << 30,
-        AVT_HIGH_REBASE=1 << 29, CHARGE_HIGH_LIMIT=1 << 28, WATCHDOGS=2, RELEASE_INTERVAL=1_000_000, RELEASE_PIECES=16,
-        PARAMETER_LONGEST_HIGH=1 << 10,
-    ),
-    *_group("extensions of the ABI", VCPUOP_set_virtual_alarm=64, VIRQ_VIRTUAL_ALARM=23),
-    *_group(
-        "control of domains",
-        CONTROL_BEGUN=0x42454755, JOB_UNITS=24, JOB_UNIT_SHIFT=4, JOB_UNITS_OF_A_TABLE=8, JOB_STACK_BYTES=4096,
-        RUN_SEARCH_PIECE=2048, RUN_SEARCH_MIXED=4, DOMAIN_NAME_BYTES=32, IMAGE_NAME_BYTES=64, IMAGE_WORD_BYTES=7,
-        IMAGE_WRITE_PAGES=16, IMAGE_REMOVE_PIECE=512,
-        DOMAINS_PIECE=32, REFUSAL_BYTES=128, DECIMAL_DIGITS=10, RELEASE_MORE=0, RELEASE_THROUGH=1, RELEASE_GONE=2,
-    ),
-    *_group("version", XENGEN_MAJOR=4, XENGEN_MINOR=2),
 )

@@ -13,12 +13,14 @@ from xengen.abi import (
     agent,
     blkif,
     control,
+    devices,
     errno,
     event,
     grant,
     granting,
     hypercalls,
     hypervisor,
+    io,
     memory,
     mmu,
     netif,
@@ -29,7 +31,9 @@ from xengen.abi import (
     shared,
     start,
     traps,
+    vbd,
     version,
+    vif,
     wire,
     x86,
 )
@@ -41,7 +45,7 @@ PUBLIC_MODULES: tuple[AbiModule, ...] = (
     blkif, netif,
 )
 HARDWARE_MODULES: tuple[AbiModule, ...] = (x86,)
-OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, granting, agent, wire)
+OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, granting, devices, io, vbd, vif, agent, wire)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 
 

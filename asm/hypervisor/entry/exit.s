@@ -2,7 +2,8 @@
 #
 # Invariants
 #   - The stack pointer is at an ENTRY_FRAME that ends at the top of the hypervisor's stack, and nowhere else.
-#   - A switch of domains comes first, then events: what is delivered is delivered to the vcpu that will run.
+#   - Work for virtual devices comes first, then a switch of domains, then events: what is delivered is delivered to
+#     the vcpu that will run.
 #   - A frame of virtual-8086 mode is longer than an ENTRY_FRAME and must not be exchanged for another: its domain dies.
 #   - The segment loads and the iret may fault, because a guest's selectors may be bad: each has an entry in the
 #     exception table. The guest then gets its failsafe callback (ABI 5.7), or dies if it has none.
@@ -50,11 +51,15 @@
         cmpl    $hypervisor_stack_top - ENTRY_FRAME_size, %esp
         jne     {{ L("virtual_8086") }}
 {{ L("frame_ok") }}:
+        testl   $WORK_IO, reschedule
+        jz      {{ L("no_io") }}
+        call    io_run                          # first, for it may wake somebody
+{{ L("no_io") }}:
         testl   $WORK_SCHEDULE, reschedule
         jz      {{ L("no_switch") }}
         call    schedule                        # another vcpu's frame may be on the stack now
-        movl    current_vcpu, %ebp
 {{ L("no_switch") }}:
+        movl    current_vcpu, %ebp
         andl    $~WORK_NMI, reschedule          # what was asked for meanwhile is looked at again
         movl    %esp, %esi
         call    nmi_deliver

@@ -21,6 +21,7 @@
 {{ L("again") }}:
         call    idle_leave
         call    idle_release
+        call    idle_io
         call    queue_first
         testl   %edi, %edi
         jnz     {{ L("somebody") }}
@@ -87,6 +88,19 @@
         adcl    $0, %edx
         jmp     slice_set
 {{ L("none") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("idle_io") %}
+# idle_io(): work for virtual devices, if there is any.
+#
+# in:    running_vcpu = 0
+# out:   -
+# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
+# errs:  none
+{% call routine("idle_io") %}
+        testl   $WORK_IO, reschedule
+        jnz     io_run
         ret
 {% endcall %}
 

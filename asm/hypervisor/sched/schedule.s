@@ -18,7 +18,7 @@
 # errs:  none; while nobody can run it does not return
 {% call routine("schedule") %}
         movl    reschedule, %ebx
-        movl    $0, reschedule
+        andl    $~(WORK_SCHEDULE | WORK_YIELD), reschedule
         movl    running_vcpu, %ebp
         call    clock_now
         movl    %eax, turn_now
