@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - store_message is the head of the last message that came, store_payload its payload with a NUL behind it.
-#   - Requests have number 0 and are outside of transactions.
+#   - Requests have number 0 and belong to the transaction store_transaction, 0 for none.
 #   - Whatever the store sends, no more than STORE_PAYLOAD_size bytes are kept.
 
         .text
@@ -11,6 +11,7 @@
 
 {{ space("store_message", "XSD_SOCKMSG_size") }}
 {{ space("store_payload", "STORE_PAYLOAD_size + 4") }}
+{{ space("store_transaction", 4) }}
 
 {% set L = labels("store_request") %}
 # store_request(kind, payload): sends a request.
@@ -25,7 +26,8 @@
         call    store_word
         xorl    %eax, %eax
         call    store_word                      # request number
-        call    store_word                      # transaction
+        movl    store_transaction, %eax
+        call    store_word
         movl    %ecx, %eax
         call    store_word                      # length
         jecxz   {{ L("sent") }}

@@ -15,10 +15,11 @@ from tests.boot.control_fixtures import control_host, toolstack
 from tests.boot.event_ports import ends
 from tests.boot.harness import BOOTER, Booter, GuestMaker, Images
 from tests.boot.stretches import counting_agent, counting_machine
+from tests.boot.vbds import disk_host, disk_machine
 
 __all__ = [
     "agent", "agent_host", "control_host", "counting_agent", "counting_machine",
-    "ends", "other_agents_host", "toolstack", "two_agents",
+    "disk_host", "disk_machine", "ends", "other_agents_host", "toolstack", "two_agents",
 ]  # fmt: skip
 
 LINES_SHOWN = 60

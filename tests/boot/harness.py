@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from xengen.machine.disks import DiskSpec
 from xengen.machine.machine import Machine
+from xengen.machine.nics import NicSpec
 from xengen.machine.spec import CPU, MIB, MachineSpec, Module
 from xengen.toolchain.build import build
 
@@ -114,6 +116,8 @@ class Booter:
         start: bool = True,
         cpu: str = CPU,
         serial_ports: int = 1,
+        disks: Sequence[DiskSpec] = (),
+        nics: Sequence[NicSpec] = (),
     ) -> Machine:
         """Start the hypervisor with `guests` as its modules, the first of them domain 0; return the running machine.
 
@@ -124,7 +128,7 @@ class Booter:
         spec = MachineSpec(
             self._images.hypervisor(debug=debug), append, modules,
             memory=memory, icount=icount, icount_shift=icount_shift, trace_exceptions=trace, cpu=cpu,
-            serial_ports=serial_ports,
+            serial_ports=serial_ports, disks=tuple(disks), nics=tuple(nics),
         )  # fmt: skip
         self.machines.append(Machine(spec, start=start))
         return self.machines[-1].__enter__()

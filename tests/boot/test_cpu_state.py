@@ -1,4 +1,4 @@
-"""What a vcpu has to itself: floating point, debug registers, non-maskable interrupts (ABI 5.9, 10.8).
+"""What a vcpu has to itself: floating point and debug registers (ABI 10.8).
 
 Invariants
   - Two vcpus take turns in every test of `two_agents`: each request to one of them is a switch to it and back.
@@ -6,18 +6,14 @@ Invariants
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from tests.boot.harness import Booter
 from xengen.abi.hypervisor import Vcpu
-from xengen.abi.traps import CallbackRegister, XenCallback, XenNmiCallback
 from xengen.abi.version import XenExtraversion
 from xengen.agent.agent import Agent, completed
 from xengen.agent.mailbox import DomainDied
-from xengen.agent.names import DB, EINVAL, ENOSYS, EPERM, HV_START, NM, NMI, value
+from xengen.agent.names import DB, EINVAL, EPERM, HV_START, NM, value
 from xengen.agent.outcome import Fault
 from xengen.inspect.live import hypervisor_of
 
@@ -196,58 +192,3 @@ def test_a_debug_exception_held_back_by_a_stack_switch_hurts_nobody(agent: Agent
         agent.ring1(f"xorl %eax, %eax\nmovl $17, %eax\nxorl %ebx, %ebx\nmovw {STORE}, %ss\n{instruction}")
     set_breakpoint(agent, 0, 0)
     assert agent.hypercall("xen_version", 0) > 0
-
-
-# Non-maskable interrupts.
-
-
-def register_nmi(agent: Agent) -> None:
-    """Make the agent's handler of vector 2 the callback."""
-    argument = XenNmiCallback(agent.address("trap_stub_2"))
-    assert agent.hypercall("nmi_op", value("XENNMI_register_callback"), argument) == 0
-
-
-def test_the_old_call_registers_vector_2_as_the_new_one_does(agent: Agent) -> None:
-    register_nmi(agent)
-    entry = vcpu(agent).traps[2]
-    old = (entry.cs, entry.flags, entry.address)
-    assert agent.hypercall("nmi_op", value("XENNMI_unregister_callback"), 0) == 0
-    assert vcpu(agent).traps[2].address == 0
-    new = CallbackRegister(value("CALLBACKTYPE_nmi"), 0, XenCallback(0, agent.address("trap_stub_2")))
-    assert agent.hypercall("callback_op", value("CALLBACKOP_register"), new) == 0
-    entry = vcpu(agent).traps[2]
-    assert old == (entry.cs, entry.flags, entry.address)
-
-
-@pytest.mark.parametrize("command", [2, 3, 0xFFFFFFFF])
-def test_an_unknown_nmi_command_is_refused(agent: Agent, command: int) -> None:
-    assert agent.hypercall("nmi_op", command, agent.allocate(8)) == -ENOSYS
-
-
-def test_an_nmi_of_the_machine_is_domain_0s(two_agents: tuple[Agent, Agent]) -> None:
-    first, second = two_agents
-    register_nmi(first)
-    with first.action(NMI):
-        first.hypercall("xen_version", 0)
-        first.machine.qmp("inject-nmi")
-        wait_for(lambda: [trap.vector for trap in first.traps] == [NMI], "the handler of domain 0")
-    assert first.shared_info.arch.nmi_reason == value("XEN_NMIREASON_unknown")
-    assert second.shared_info.arch.nmi_reason == 0
-    first.shared_info.arch.nmi_reason = 0
-    assert first.hypercall("nmi_op", value("XENNMI_unregister_callback"), 0) == 0
-
-
-def test_an_nmi_that_nobody_handles_is_dropped(agent: Agent) -> None:
-    assert agent.hypercall("nmi_op", value("XENNMI_unregister_callback"), 0) == 0
-    agent.machine.qmp("inject-nmi")
-    wait_for(lambda: agent.shared_info.arch.nmi_reason != 0, "the NMI's reason")
-    agent.shared_info.arch.nmi_reason = 0
-    assert agent.hypercall("xen_version", 0) > 0
-    assert vcpu(agent).nmi_pending == 0
-
-
-def wait_for(fact: Callable[[], bool], what: str) -> None:
-    """Return when `fact` holds; it has a minute, however busy the host is."""
-    deadline = time.monotonic() + 60
-    while not fact():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.boot.pointers import BAD_POINTERS, NOWHERE
 from tests.boot.tables import L2_ENTRY, WRITABLE, base_tables, operation, read_entry, request, table, update
-from xengen.abi.hypercalls import MulticallEntry
+from xengen.abi.hypercalls import HYPERCALLS, MulticallEntry
 from xengen.agent.agent import Agent, completed
 from xengen.agent.names import (
     DOMID_SELF,
@@ -15,6 +17,7 @@ from xengen.agent.names import (
     ENOSYS,
     value,
 )
+from xengen.inspect.live import hypervisor_of
 
 PAGESIZE = (value("HYPERCALL_xen_version"), (value("XENVER_pagesize"), 0))
 
@@ -37,6 +40,25 @@ def test_a_multicall_stores_each_result(agent: Agent) -> None:
     entries = [entry(*PAGESIZE), entry(value("HYPERCALL_xen_version"), (0,)), entry(*PAGESIZE)]
     expected = value("XENGEN_MAJOR") << 16 | value("XENGEN_MINOR")
     assert multicall(agent, *entries) == (0, [4096, expected, 4096])
+
+
+@pytest.mark.parametrize("last", ["xen_version", "vm_assist", "vcpu_op"])
+def test_each_entry_of_a_multicall_is_counted_once_beside_it(agent: Agent, last: str) -> None:
+    """Whether all entries have a short way or the list goes over to the long one."""
+    calls = ["xen_version", "xen_version", "set_timer_op", last, "xen_version"]
+    entries = [entry(value(f"HYPERCALL_{call}")) for call in calls]
+    before = hypercall_counts(agent)
+    assert multicall(agent, *entries)[0] == 0
+    more = hypercall_counts(agent) - before
+    more.pop("sched_op", None)  # the agent sleeps while nobody asks for anything
+    assert more == Counter([*calls, "multicall"])
+
+
+def hypercall_counts(agent: Agent) -> Counter[str]:
+    """Return how often the agent's vcpu made each hypercall that has a name."""
+    vcpu = hypervisor_of(agent.machine).domains()[agent.domain].vcpu
+    assert vcpu is not None
+    return Counter({call.name: int(vcpu.record.hypercalls[call.number]) for call in HYPERCALLS})
 
 
 def test_an_empty_multicall_reads_nothing(agent: Agent) -> None:

@@ -94,7 +94,7 @@ REPEATED: dict[str, Callable[[Agent], Call]] = {
     "port status": _port_status,
     "a poll of 128 ports": _poll,
     "no GDT": lambda agent: ("set_gdt", (0, 0)),
-    "no such call": lambda agent: ("arch_7", ()),
+    "no such call": lambda agent: ("arch_6", ()),
     "a debug register": lambda agent: ("get_debugreg", (6,)),
     "an unaligned descriptor": lambda agent: ("update_descriptor", (1, 0, 0, 0)),
     "vcpu_op": lambda agent: ("vcpu_op", (value("VCPUOP_get_runstate_info"), 0, agent.allocate(64))),

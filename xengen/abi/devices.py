@@ -30,7 +30,9 @@ class Disk(LittleEndianStructure):
     """A disk that a driver has found. One heap block; `disk_list` chains them in order of their numbers.
 
     submit: routine of the driver, %esi = DISK_REQUEST. state: the driver's own. flags: DISK_*. in_flight: requests that
-    the driver has. Counters: requests done, sectors of 512 bytes moved, requests that failed.
+    the driver has. Counters: requests done, sectors of 512 bytes moved, requests that failed. name: the serial number
+    that the device tells. give_up: routine of the driver, %ebx = DISK: stops the device and fails what it has.
+    seen: how many requests were done at the last look (disk.s), silent: looks without any since.
     """
 
     _pack_ = 4
@@ -48,6 +50,10 @@ class Disk(LittleEndianStructure):
         ("errors", c_uint32),
         ("sectors_moved", c_uint64),
         ("name", c_uint8 * 16),
+        ("flushes", c_uint32),
+        ("give_up", c_uint32),
+        ("seen", c_uint32),
+        ("silent", c_uint32),
     ]
 
 
@@ -55,7 +61,7 @@ class DiskRequest(LittleEndianStructure):
     """What a disk is asked to do. operation: DISK_READ, DISK_WRITE, DISK_FLUSH. sector: of the whole disk.
 
     pieces: `count` of them, each a multiple of 512 bytes. status: 0, or DISK_FAILED, when `done` is called with
-    %esi = the request. owner: for whoever made it. driver: the driver's own.
+    %esi = the request. owner: for whoever made it. driver: the driver's own. bytes: of all pieces, the driver says.
     """
 
     _pack_ = 4
@@ -67,7 +73,8 @@ class DiskRequest(LittleEndianStructure):
         ("sector", c_uint64),
         ("done", c_uint32),
         ("owner", c_uint32),
-        ("driver", c_uint32 * 2),
+        ("driver", c_uint32),
+        ("bytes", c_uint32),
         ("count", c_uint32),
         ("pieces", Piece * DISK_SEGMENTS),
     ]
@@ -76,7 +83,10 @@ class DiskRequest(LittleEndianStructure):
 class Nic(LittleEndianStructure):
     """A network interface that a driver has found. One heap block; `nic_list` chains them.
 
-    send: routine of the driver, %esi = PACKET. flags: NIC_*. Counters: packets and bytes, and what had no room.
+    send: routine of the driver, %ebx = NIC, %esi = PACKET. run: routine of the driver, %ebx = NIC: does what is due,
+    as far as nic_work goes. due: 1 when anything is. flags: NIC_*. state: the driver's own. buffers: mfns of
+    NIC_BUFFERS frames to receive into. Counters: packets and bytes through; packets for which there was nobody, or no
+    room; packets that were damaged.
     """
 
     _pack_ = 4
@@ -87,7 +97,10 @@ class Nic(LittleEndianStructure):
         ("_pad", c_uint8 * 2),
         ("flags", c_uint32),
         ("send", c_uint32),
+        ("run", c_uint32),
+        ("due", c_uint32),
         ("state", c_uint32),
+        ("buffers", c_uint32),
         ("room", c_uint32),
         ("sent", c_uint32),
         ("received", c_uint32),
@@ -134,7 +147,8 @@ def _group(group: str, **values: int) -> tuple[Constant, ...]:
 CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "disks", DISK_READ=0, DISK_WRITE=1, DISK_FLUSH=2, DISK_FAILED=1, DISK_READ_ONLY=1, DISK_CAN_FLUSH=2,
-        DISK_SEGMENTS=DISK_SEGMENTS, SECTOR_BYTES=512,
+        DISK_DEAD=4, DISK_SEGMENTS=DISK_SEGMENTS, SECTOR_BYTES=512, DISK_NAME_BYTES=16, DISK_LOOK_NS=1_000_000_000,
+        DISK_DEAD_ROOM=16,
     ),
-    *_group("network interfaces", NIC_LINK_UP=1, PACKET_PIECES=PACKET_PIECES),
+    *_group("network interfaces", NIC_LINK_UP=1, NIC_MAC_BYTES=6, NIC_MAC_GROUP=1, PACKET_PIECES=PACKET_PIECES),
 )

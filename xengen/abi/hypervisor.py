@@ -72,7 +72,8 @@ class Port(LittleEndianStructure):
     """One event channel port of a domain (ABI 9.1); all zero when it is free.
 
     state: EVTCHNSTAT_*. virq: of a port in that state. remote: the DOMAIN that an interdomain port or an IPI leads to,
-    and remote_port the port there; of an unbound port the number of the domain that may bind to it.
+    and remote_port the port there; of an unbound port the number of the domain that may bind to it; of one that leads
+    to a virtual device its index.
     """
 
     _pack_ = 4

@@ -14,6 +14,8 @@ from xengen.abi import (
     blkif,
     control,
     devices,
+    doorbell,
+    e1000,
     errno,
     event,
     grant,
@@ -24,6 +26,9 @@ from xengen.abi import (
     memory,
     mmu,
     netif,
+    nics,
+    packets,
+    pci,
     physdev,
     platform,
     rings,
@@ -44,8 +49,8 @@ PUBLIC_MODULES: tuple[AbiModule, ...] = (
     errno, hypercalls, start, shared, traps, mmu, memory, event, sched, version, physdev, platform, grant, rings,
     blkif, netif,
 )
-HARDWARE_MODULES: tuple[AbiModule, ...] = (x86,)
-OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, granting, devices, io, vbd, vif, agent, wire)
+HARDWARE_MODULES: tuple[AbiModule, ...] = (x86, pci, packets, e1000)
+OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, doorbell, granting, devices, nics, io, vbd, vif, agent, wire)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 
 

@@ -26,7 +26,7 @@ from xengen.errors import UserError, XengenError
 VERBS = (
     "build", "run", "iso", "info", "bench", "fuzz", "lint", "abi", "doctor",
     "up", "down", "list", "create", "pause", "unpause", "destroy", "console", "sched", "memory", "top", "dmesg",
-    "store",
+    "store", "disk", "net",
 )  # fmt: skip
 PLAIN_HELP = {"help_option_names": ["-h", "--help"]}
 

@@ -9,14 +9,16 @@ Invariants
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from xengen.cli.status import ExitStatus
+from xengen.control.local import LOOK_SECONDS, LocalServices
 from xengen.errors import UserError
 from xengen.machine.console import WINDOW
 from xengen.machine.machine import Ending, Machine
+from xengen.machine.mixer import Mixer
 from xengen.machine.postmortem import Hang, HypervisorPanic, MachineError, TripleFault
 from xengen.machine.spec import MachineSpec
 from xengen.machine.transcript import OTHER, DomainEnd, Piece, Transcript, domain_ends, no_domain_0, panic_reason
@@ -97,11 +99,12 @@ def boot(
     *,
     watch: Watch | None = None,
     timeout: float | None = None,
+    serve: bool = False,
 ) -> Outcome:
     """Boot `spec`, give its console to `show` piece by piece, and return how it ended.
 
     `watch` (from `watch_for`) ends the run when it has seen its pattern. `timeout` is in seconds of wall-clock time;
-    None waits for ever.
+    None waits for ever. `serve`: domains beside domain 0 have a console and a store (xengen/control/local.py).
     """
     transcript = Transcript()
     failure: MachineError | None = None
@@ -109,7 +112,7 @@ def boot(
     seen = False
     with Machine(spec) as machine:
         try:
-            for fresh in machine.console.follow(timeout):
+            for fresh in _stream(machine, timeout, LocalServices(machine) if serve else None):
                 show(transcript.feed(fresh))
                 if watch is not None and watch.seen(fresh, transcript):
                     seen = True
@@ -133,6 +136,28 @@ def boot(
         ends,
         failure.report.render(console=False) if failure is not None else "",
     )
+
+
+def _stream(machine: Machine, timeout: float | None, services: LocalServices | None) -> Iterator[bytes]:
+    """Yield what is said, on COM1 and in the rings that `services` serves, until the machine has ended."""
+    if services is None:
+        yield from machine.console.follow(timeout)
+        return
+    mixer = Mixer()
+    failure: MachineError | None = None
+    try:
+        for fresh in machine.console.follow(timeout, LOOK_SECONDS):
+            # What a domain wrote comes before the news of its end.
+            mixed = b"".join(mixer.ring(domain, text) for domain, text in services.look()) + mixer.wire(fresh)
+            if mixed:
+                yield mixed
+    except MachineError as error:
+        failure = error
+    rest = b"".join(mixer.ring(domain, text) for domain, text in services.look()) + mixer.finish()
+    if rest:
+        yield rest
+    if failure is not None:
+        raise failure
 
 
 def _verdict(

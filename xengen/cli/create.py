@@ -28,6 +28,20 @@ def create(
     on_crash: Annotated[
         str, typer.Option("--on-crash", metavar="POLICY", help="destroy, restart, preserve.")
     ] = "destroy",
+    disk: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--disk", metavar="[xvda=]DISK[:START-END][:rw]",
+            help="A stretch of a disk of the host, by its file's name: web.img:0-64M:rw. Repeatable.",
+        ),
+    ] = None,
+    nic: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--nic", metavar="[mac=...,ip=...,allow=...]",
+            help="A virtual interface: mac=, ip=, nic=N|none, allow=icmp+udp:7 (comes in), rate=1M. Repeatable.",
+        ),
+    ] = None,
     paused: Annotated[bool, typer.Option("--paused", help="Do not let it run yet.")] = False,
     host: HostName = DEFAULT_HOST,
     as_json: AsJson = False,
@@ -45,6 +59,8 @@ def create(
         "initrd": _absolute(initrd),
         "paused": paused,
         "on_crash": on_crash,
+        "disks": disk or [],
+        "nics": nic or [],
         "most_memory": size_in_bytes(max_memory, "--max-memory") if max_memory else 0,
     }
     with client(host) as connection:
@@ -64,9 +80,10 @@ def _create(connection: Client, arguments: dict[str, Any]) -> Any:
         *_, made = answers
         return made
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("uploading", total=None)
         for made in answers:
             if isinstance(made, dict) and "uploaded" in made:

@@ -64,7 +64,9 @@ def _show_domain(name: str, host: str, as_json: bool) -> None:
     from xengen.cli.hosts import call, show
 
     found = call(host, "info", domain=name)
-    show(found, as_json, *(f"{key:<12}{value}" for key, value in found.items() if value != ""))
+    by_name = found.get("hypercalls_by_name", {})
+    facts = [f"{key:<12}{value}" for key, value in found.items() if value not in ("", by_name)]
+    show(found, as_json, *facts, *(f"  {name:<26}{count:>10}" for name, count in by_name.items()))
 
 
 def _text(found: ElfInfo, *, all_symbols: bool) -> Iterator[str]:

@@ -17,9 +17,12 @@ import typer
 
 from xengen.cli import images
 from xengen.cli.boot import boot, watch_for
+from xengen.cli.machines import Disks, Nets
 from xengen.cli.options import options_in_order
 from xengen.cli.stream import Stream
+from xengen.control.local import OPTION
 from xengen.errors import UserError
+from xengen.machine.options import parse_disk, parse_net
 from xengen.machine.qemu import command, find_emulator, standalone
 from xengen.machine.spec import CPU_64, MachineSpec
 
@@ -39,6 +42,8 @@ def run(
         typer.Option("--initrd", metavar="FILE", help="An initrd for the last guest named (or domain 0). Repeatable."),
     ] = None,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="The machine's memory.")] = "128M",
+    disk: Disks = None,
+    net: Nets = None,
     hypervisor: Annotated[
         Path | None,
         typer.Option("--hypervisor", metavar="FILE", help="Boot this multiboot image (say, Xen) with the same guests."),
@@ -76,14 +81,21 @@ def run(
     demo = images.image_path(tree, images.DEMO_GUEST)
     modules = images.modules(options_in_order(ctx), guest or [], initrd or [], demo)
     size = images.parse_memory(memory)
+    devices = tuple(parse_disk(text) for text in disk or ()), tuple(parse_net(text) for text in net or ())
+    # We serve in real time, so no run would repeat exactly; and what a dry run prints is carried out without us.
+    serve = hypervisor is None and len(guest or []) > 1 and not icount and not dry_run
     if hypervisor is None:
         kernel = images.image_path(tree, images.HYPERVISOR)
-        spec = MachineSpec(kernel, append, modules, memory=size, icount=icount, trace_exceptions=trace)
+        line = f"{OPTION} {append}".strip() if serve else append
+        spec = MachineSpec(
+            kernel, line, modules, memory=size, icount=icount, trace_exceptions=trace,
+            disks=devices[0], nics=devices[1],
+        )  # fmt: skip
     else:
         line = f"{OTHER_HYPERVISOR_LINE} {append}".strip()
         spec = MachineSpec(
             hypervisor, line, modules, memory=size, icount=icount, trace_exceptions=trace,
-            cpu=CPU_64, emulator=OTHER_EMULATOR,
+            cpu=CPU_64, emulator=OTHER_EMULATOR, disks=devices[0], nics=devices[1],
         )  # fmt: skip
     if dry_run:
         print(shlex.join(command(spec, find_emulator(spec.emulator).path, standalone(spec))))
@@ -91,7 +103,7 @@ def run(
     images.built(tree, own)
     stream = Stream(sys.stderr if as_json else sys.stdout)
     try:
-        outcome = boot(spec, stream.show, watch=watch, timeout=timeout)
+        outcome = boot(spec, stream.show, watch=watch, timeout=timeout, serve=serve)
     finally:
         stream.finish()
     if as_json:

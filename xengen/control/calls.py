@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from xengen.abi.control import Domctl, DomctlInfo, Sysctl, SysctlPhysinfo
 from xengen.abi.errno import errno_name
+from xengen.abi.hypercalls import HYPERCALLS
 from xengen.abi.symbols import assembler_symbols
 from xengen.control.reach import Reach
 from xengen.errors import UserError
 
 _VALUES = assembler_symbols()
+_NUMBERS = _VALUES["NR_HYPERCALLS"]
 VERSION = _VALUES["CONTROL_VERSION"]
 UPLOAD_PIECE = 32 << 10
 WEIGHT_UNIT = 10_000
@@ -135,6 +137,16 @@ class Control:
         bvt.warpvalue = round(wanted.warp_ms / MCU_MS * bvt.mcu_adv)
         bvt.warpl, bvt.warpu = round(wanted.warp_limit_ms), round(wanted.unwarp_ms)
         self._do("domctl", argument, f"cannot set the share of domain {domain}")
+
+    def hypercall_counts(self, domain: int) -> dict[str, int]:
+        """Return how often a domain made each hypercall, by name; without those that it never made."""
+        buffer = self.reach.put(bytes(4 * _NUMBERS))
+        argument = self._domctl("hypercalls", domain)
+        argument.u.hypercalls.buffer, argument.u.hypercalls.count = buffer, _NUMBERS
+        self._do("domctl", argument, f"cannot ask for the hypercalls of domain {domain}")
+        counts = memoryview(self.reach.read(buffer, 4 * _NUMBERS)).cast("I")
+        names = {call.number: call.name for call in HYPERCALLS}
+        return {names.get(number, f"number {number}"): count for number, count in enumerate(counts) if count}
 
     def domains(self) -> Iterator[DomctlInfo]:
         """Yield what is known of each domain, in the order of their numbers."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from xengen.control.nic_shares import NicShare
 from xengen.control.services import DomainServices
+from xengen.control.shares import DiskShare
 
 
 class OnEnd(StrEnum):
@@ -25,7 +27,10 @@ class OnEnd(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a domain is made of. image, initrd: a file, or the name of an image of the host. memory: bytes."""
+    """What a domain is made of. image, initrd: a file, or the name of an image of the host. memory: bytes.
+
+    disks, nics: what it has of the host's disks and networks, in the order in which it sees them.
+    """
 
     name: str
     image: str
@@ -35,6 +40,8 @@ class Recipe:
     cmdline: str
     initrd: str
     on_crash: OnEnd
+    disks: tuple[DiskShare, ...] = ()
+    nics: tuple[NicShare, ...] = ()
 
 
 @dataclass

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,17 +26,22 @@ from xengen.abi.event import EvtchnBindInterdomain, EvtchnClose, EvtchnSend
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent
 from xengen.control.calls import UPLOAD_PIECE, Control, Image, Refused, Scheduling
+from xengen.control.devices import Devices
 from xengen.control.guest import Guest, OnEnd, Recipe
+from xengen.control.io_calls import IoCalls
 from xengen.control.line import ConsoleWire, Line
+from xengen.control.nic_shares import parse_nic
 from xengen.control.places import HostPlaces
-from xengen.control.reach import PAGE, Far, Near, Reach
-from xengen.control.rings import console_channel, store_channel
-from xengen.control.services import ConsoleService, DomainServices, StoreService
+from xengen.control.reach import PAGE, Far, Near, Reach, SharedPage
+from xengen.control.services import serve_domain
+from xengen.control.shares import parse_share
 from xengen.errors import UserError
+from xengen.machine.disks import DiskSpec
 from xengen.machine.machine import Machine
+from xengen.machine.nics import NicSpec
 from xengen.machine.spec import MachineSpec, Module
 from xengen.machine.transcript import Transcript, domain_ends
-from xengen.store.domain_nodes import DomainFacts, add_domain, remove_domain
+from xengen.store.domain_nodes import DomainFacts
 from xengen.store.server import Server
 
 _VALUES = assembler_symbols()
@@ -67,6 +72,7 @@ class Host:
 
     def __post_init__(self) -> None:
         self.control = Control(self.reach)
+        self.devices = Devices(IoCalls(self.reach), self.store.tree, self.machine.spec.disks)
         self._stopping = threading.Event()
         self._ends_seen = 0
         self._heard = 0
@@ -85,8 +91,10 @@ class Host:
         places: HostPlaces | None = None,
         append: str = "",
         serial: bool = False,
+        disks: Sequence[DiskSpec] = (),
+        nics: Sequence[NicSpec] = (),
     ) -> Iterator[Host]:
-        """Boot a machine of `memory` bytes and be its toolstack inside the block.
+        """Boot a machine of `memory` bytes, with these disks and network interfaces; be its toolstack in the block.
 
         `serial`: talk to domain 0 over a serial line, as to a real machine on a cable, not through its memory.
         Without images those of the source tree are built and taken, without places the consoles' logs go away in the
@@ -94,20 +102,20 @@ class Host:
         """
         if hypervisor is None or agent is None:
             hypervisor, agent = _built()
+        module = Module(agent, "wire=com2" if serial else "")
+        spec = MachineSpec(
+            hypervisor, f"dom0_mem={DOM0_MEMORY} {append}".strip(), (module,), memory=memory,
+            serial_ports=2 if serial else 1, disks=tuple(disks), nics=tuple(nics),
+        )  # fmt: skip
         with (
             TemporaryDirectory(prefix="xengen-") as folder,
-            cls._boot(hypervisor, agent, memory, places or HostPlaces(Path(folder)), append, serial) as host,
+            cls._boot(spec, agent, places or HostPlaces(Path(folder)), serial) as host,
         ):
             yield host
 
     @classmethod
     @contextmanager
-    def _boot(
-        cls, hypervisor: Path, agent: Path, memory: int, places: HostPlaces, append: str, serial: bool
-    ) -> Iterator[Host]:
-        command_line = f"dom0_mem={DOM0_MEMORY} {append}".strip()
-        module = Module(agent, "wire=com2" if serial else "")
-        spec = MachineSpec(hypervisor, command_line, (module,), memory=memory, serial_ports=2 if serial else 1)
+    def _boot(cls, spec: MachineSpec, agent: Path, places: HostPlaces, serial: bool) -> Iterator[Host]:
         with ExitStack() as stack:
             machine = stack.enter_context(Machine(spec))
             reach: Reach
@@ -148,10 +156,15 @@ class Host:
         return self.guests[number]
 
     def launch(
-        self, name: str, image: str | Path, *, memory: int = 16 << 20, weight: int = 10, cmdline: str = ""
-    ) -> Guest:
-        """Create a domain of a kernel file (or an image of the host by its name), and let it run; UserError."""
-        for _ in self.create(Recipe(name, str(image), memory, memory, weight, cmdline, "", OnEnd.DESTROY)):
+        self, name: str, image: str | Path, *, memory: int = 16 << 20, weight: int = 10, cmdline: str = "",
+        disks: Sequence[str] = (), nics: Sequence[str] = (),
+    ) -> Guest:  # fmt: skip
+        """Create a domain of a kernel file (or an image of the host by its name), and let it run; UserError.
+
+        disks, nics: as `xengen create` takes them (shares.py, nic_shares.py).
+        """
+        shares = tuple(parse_share(text) for text in disks), tuple(parse_nic(text) for text in nics)
+        for _ in self.create(Recipe(name, str(image), memory, memory, weight, cmdline, "", OnEnd.DESTROY, *shares)):
             pass
         return self.guest(name)
 
@@ -175,6 +188,7 @@ class Host:
             try:
                 self.control.build(number, kernel, recipe.memory // PAGE, recipe.cmdline, initrd)
                 self.guests[number] = self._connect(number, str(handle), recipe)
+                self._equip(number, str(handle), recipe)
                 self.control.schedule(number, Scheduling(recipe.weight))
                 made = self.find(str(number))
                 if not paused:
@@ -239,24 +253,26 @@ class Host:
             info.store_mfn, info.store_port, info.console_mfn, info.console_port,
         )  # fmt: skip
         with ExitStack() as ends:
-            add_domain(self.store.tree, facts)
-            ends.callback(remove_domain, self.store.tree, number, handle)
-            connection = self.store.introduce(number)
-            ends.callback(self.store.release, number)
-            channels = []
-            for of_page, mfn in ((console_channel, info.console_mfn), (store_channel, info.store_mfn)):
-                page = self.reach.page(number, mfn)
-                ends.callback(self.reach.let_go, page)
-                channels.append(of_page(page))
-            bells = [self._bell(number, port, ends) for port in (info.console_port, info.store_port)]
-            services = DomainServices(
-                ConsoleService(channels[0], bells[0]), StoreService(channels[1], self.store, connection, bells[1])
-            )
+            page, bell = partial(self._page, number, ends), partial(self._bell, number, ends)
+            services = serve_domain(self.store, facts, page, bell, ends)
             log = self.places.console(recipe.name)
             log.write_bytes(b"")
             return Guest(number, handle, recipe, services, ends.pop_all(), log)
 
-    def _bell(self, number: int, remote_port: int, ends: ExitStack) -> Callable[[], int]:
+    def _equip(self, number: int, handle: str, recipe: Recipe) -> None:
+        """Give the domain its virtual disks and interfaces."""
+        self.guests[number].ends.callback(self.devices.release, number)
+        for disk in recipe.disks:
+            self.devices.attach_disk(number, disk)
+        for nic in recipe.nics:
+            self.devices.attach_nic(number, nic, handle)
+
+    def _page(self, number: int, ends: ExitStack, mfn: int) -> SharedPage:
+        page = self.reach.page(number, mfn)
+        ends.callback(self.reach.let_go, page)
+        return page
+
+    def _bell(self, number: int, ends: ExitStack, remote_port: int) -> Callable[[], int]:
         """Bind to a domain's port until `ends` is closed; return what notifies the domain."""
         binding = EvtchnBindInterdomain(remote_dom=number, remote_port=remote_port)
         result = self._event("bind_interdomain", binding)
@@ -280,6 +296,7 @@ class Host:
             with self.lock:
                 for guest in list(self.guests.values()):
                     guest.serve()
+                self.devices.look()
                 self._see_ends()
 
     def _see_ends(self) -> None:

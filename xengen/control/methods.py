@@ -8,15 +8,19 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from xengen.abi.control import DomctlInfo
 from xengen.abi.symbols import assembler_symbols
+from xengen.control.disk_methods import DiskMethods
 from xengen.control.guest import OnEnd, Recipe
 from xengen.control.host import Host
+from xengen.control.net_methods import NetMethods
+from xengen.control.nic_shares import parse_nic
 from xengen.control.reach import PAGE
+from xengen.control.shares import parse_share
 from xengen.errors import UserError
 from xengen.store.errors import StoreError
 from xengen.store.paths import Path as StorePath
@@ -29,11 +33,11 @@ SHUTDOWN_REASONS = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft 
 Record = dict[str, Any]
 
 
-class Methods:
+class Methods(DiskMethods, NetMethods):
     """The methods of `host`. `on_down` ends the process that serves it."""
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        super().__init__(host)
         self.on_down: Callable[[], None] = lambda: None
 
     # Domains.
@@ -60,16 +64,25 @@ class Methods:
                 else {"image": guest.recipe.image, "cmdline": guest.recipe.cmdline, "uuid": guest.uuid}
             )
             states = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
-            return {**self._record(found), **made_of, **dict(zip(states, found.run_time, strict=True))}
+            counts = self._host.control.hypercall_counts(found.domain)
+            times = dict(zip(states, found.run_time, strict=True))
+            return {**self._record(found), **made_of, **times, "hypercalls_by_name": counts}
 
     def create(
         self, name: str, image: str, memory: int, weight: int = 10, cmdline: str = "", initrd: str = "",
         paused: bool = False, on_crash: str = "destroy", most_memory: int = 0,
+        disks: Sequence[str] = (), nics: Sequence[str] = (),
     ) -> Generator[Record, None, Record]:  # fmt: skip
-        """Create a domain; yields {"uploaded", "bytes"} on the way, returns its record."""
+        """Create a domain; yields {"uploaded", "bytes"} on the way, returns its record.
+
+        disks, nics: what it gets of the host's (shares.py, nic_shares.py).
+        """
         if on_crash not in tuple(OnEnd):
             raise UserError(f"on_crash is one of {', '.join(OnEnd)}, not {on_crash!r}")
-        recipe = Recipe(name, image, memory, most_memory or memory, weight, cmdline, initrd, OnEnd(on_crash))
+        recipe = Recipe(
+            name, image, memory, most_memory or memory, weight, cmdline, initrd, OnEnd(on_crash),
+            tuple(parse_share(text) for text in disks), tuple(parse_nic(text) for text in nics),
+        )  # fmt: skip
         creation = self._host.create(recipe, paused=paused)
         try:
             while True:

@@ -21,18 +21,24 @@ from xengen.control.channel import Client
 from xengen.control.places import HostPlaces
 from xengen.control.server import Server
 from xengen.errors import UserError, XengenError
+from xengen.machine.options import parse_disk, parse_net
 
 START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class HostSpec:
-    """What a host is made of: images, memory in bytes, the hypervisor's command line."""
+    """What a host is made of: images, memory in bytes, the hypervisor's command line.
+
+    disks, nets: as xengen/machine/options.py takes them.
+    """
 
     hypervisor: Path
     agent: Path
     memory: int
     append: str = ""
+    disks: tuple[str, ...] = ()
+    nets: tuple[str, ...] = ()
 
 
 def start(spec: HostSpec, places: HostPlaces) -> None:
@@ -40,7 +46,7 @@ def start(spec: HostSpec, places: HostPlaces) -> None:
     if _answers(places):
         raise UserError("a host is running already: xengen down ends it, or give another one a name with --host")
     places.socket.unlink(missing_ok=True)
-    words = json.dumps({key: str(value) for key, value in asdict(spec).items()})
+    words = json.dumps(asdict(spec), default=str)
     with places.log.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "xengen.control.process", words, str(places.folder)],
@@ -69,7 +75,10 @@ def serve(spec: HostSpec, places: HostPlaces) -> None:
     from xengen.control.host import Host
     from xengen.control.methods import Methods
 
-    with Host.boot(spec.hypervisor, spec.agent, memory=spec.memory, append=spec.append, places=places) as host:
+    disks, nics = [parse_disk(text) for text in spec.disks], [parse_net(text) for text in spec.nets]
+    with Host.boot(
+        spec.hypervisor, spec.agent, memory=spec.memory, append=spec.append, places=places, disks=disks, nics=nics
+    ) as host:
         methods = Methods(host)
         server = Server(methods, places.socket)
         methods.on_down = server.stop
@@ -79,7 +88,8 @@ def serve(spec: HostSpec, places: HostPlaces) -> None:
 def main(words: str, folder: str) -> int:
     """Run in the background process; what goes wrong is the log's last line."""
     found = json.loads(words)
-    spec = HostSpec(Path(found["hypervisor"]), Path(found["agent"]), int(found["memory"]), found["append"])
+    images = Path(found["hypervisor"]), Path(found["agent"])
+    spec = HostSpec(*images, found["memory"], found["append"], tuple(found["disks"]), tuple(found["nets"]))
     try:
         serve(spec, HostPlaces(Path(folder)))
     except XengenError as error:

@@ -9,10 +9,13 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from xengen.control.rings import BadRing, Channel
+from xengen.control.reach import SharedPage
+from xengen.control.rings import BadRing, Channel, console_channel, store_channel
 from xengen.store.connection import Connection
+from xengen.store.domain_nodes import DomainFacts, add_domain, remove_domain
 from xengen.store.server import Server
 from xengen.store.wire import BadStream, Parser
 
@@ -89,3 +92,25 @@ class DomainServices:
         except (BadRing, BadStream) as error:
             self.broken = str(error)
             return b""
+
+
+def serve_domain(
+    store: Server,
+    facts: DomainFacts,
+    page: Callable[[int], SharedPage],
+    bell: Callable[[int], Callable[[], object]],
+    ends: ExitStack,
+) -> DomainServices:
+    """Put the store and a console at the other ends of a domain's pages and ports, until `ends` is closed.
+
+    page: from a frame's number to its page. bell: from a port of the domain to what sends it an event.
+    """
+    add_domain(store.tree, facts)
+    ends.callback(remove_domain, store.tree, facts.domid, facts.uuid)
+    connection = store.introduce(facts.domid)
+    ends.callback(store.release, facts.domid)
+    console, requests = console_channel(page(facts.console_ring)), store_channel(page(facts.store_ring))
+    return DomainServices(
+        ConsoleService(console, bell(facts.console_port)),
+        StoreService(requests, store, connection, bell(facts.store_port)),
+    )

@@ -17,10 +17,10 @@ from xengen.inspect.views import Domain, Hypervisor
 from xengen.inspect.violation import Rule, Violation
 
 _VALUES = assembler_symbols()
-CLOSED, UNBOUND, INTERDOMAIN, VIRQ, IPI = (
-    _VALUES[f"EVTCHNSTAT_{name}"] for name in ("closed", "unbound", "interdomain", "virq", "ipi")
+CLOSED, UNBOUND, INTERDOMAIN, VIRQ, IPI, DEVICE = (
+    _VALUES[f"EVTCHNSTAT_{name}"] for name in ("closed", "unbound", "interdomain", "virq", "ipi", "hypervisor")
 )
-KNOWN = (CLOSED, UNBOUND, INTERDOMAIN, VIRQ, IPI)
+KNOWN = (CLOSED, UNBOUND, INTERDOMAIN, VIRQ, IPI, DEVICE)
 VIRQS = _VALUES["NR_VIRQS"]
 PER_BLOCK = _VALUES["PORTS_PER_BLOCK"]
 FIRST_RESERVED = _VALUES["DOMID_FIRST_RESERVED"]

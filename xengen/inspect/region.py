@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xengen.inspect import layout
+from xengen.inspect.devices import nics
 from xengen.inspect.images import kept_images
 from xengen.inspect.survey import FREE, HYPERVISOR, NO_RAM, OWNED, Survey
 from xengen.inspect.views import Flags, Hypervisor, Numbers
@@ -134,6 +135,8 @@ def known_frames(survey: Survey) -> Flags:
             known[domain.vcpu.record.info_spare] = True
     for image in kept_images(hypervisor):
         known[[mfn for mfn in image.frames if mfn < count]] = True
+    for nic in nics(hypervisor):
+        known[[mfn for mfn in nic.buffers if mfn < count]] = True
     for grants in survey.grants:
         known[[mfn for mfn in grants.hidden if mfn < count]] = True
     return known

@@ -86,10 +86,11 @@ class Console:
             if not self._wait_beyond(searched, deadline):
                 self._fail(f"{pattern!r} on the console for {timeout:g} s", True)
 
-    def follow(self, timeout: float | None = None) -> Iterator[bytes]:
+    def follow(self, timeout: float | None = None, tick: float | None = None) -> Iterator[bytes]:
         """Yield what is written, from the start and as it comes, until the machine has ended.
 
-        Raises Hang after `timeout` seconds in all; None waits for ever.
+        Raises Hang after `timeout` seconds in all; None waits for ever. When nothing is written for `tick` seconds,
+        that is yielded: nothing.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         position = 0
@@ -102,8 +103,11 @@ class Console:
                 yield fresh
             elif ended:
                 return
+            elif tick is not None:
+                yield b""
             overdue = deadline is not None and time.monotonic() >= deadline
-            if overdue or not self._wait_beyond(position, deadline):
+            next_tick = deadline if tick is None else time.monotonic() + tick
+            if overdue or not (self._wait_beyond(position, next_tick) or tick is not None):
                 self._fail(f"the machine's end for {timeout:g} s", True)
 
     def lines(self, timeout: float | None = None) -> Iterator[str]:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from xengen.errors import UserError, XengenError
 from xengen.machine import postmortem
+from xengen.machine.cable import CableEnd
 from xengen.machine.console import Console, to_text
 from xengen.machine.memory import PhysicalMemory
 from xengen.machine.names import Names
@@ -63,6 +64,7 @@ class Machine:
         self._pump: Pump | None = None
         self._memory: PhysicalMemory | None = None
         self._consoles: tuple[Console, ...] = ()
+        self._cables: tuple[CableEnd, ...] = ()
         self._began = 0.0
         self._ended: float | None = None
 
@@ -83,6 +85,8 @@ class Machine:
         """End QEMU and let go of everything. May be called twice."""
         if self._pump is not None:
             self._pump.stop()
+        for cable in self._cables:
+            cable.close()
         if self._memory is not None:
             self._memory.close()
             self._memory = None
@@ -105,6 +109,11 @@ class Machine:
     def console(self) -> Console:
         """COM1."""
         return self._consoles[0]
+
+    @property
+    def cables(self) -> tuple[CableEnd, ...]:
+        """Our ends of the network interfaces whose specification has a Cable, in their order."""
+        return self._cables
 
     @property
     def transcript(self) -> Transcript:
@@ -299,6 +308,7 @@ class Machine:
         try:
             parts = lay_out(spec, descriptors)
             self._memory = PhysicalMemory(parts.memory, spec.memory)
+            self._cables = tuple(CableEnd(end) for end in parts.cables)
             pump = Pump(parts.channels)
             self._pump = pump
             self._consoles = tuple(Console(pump, index, self._fail) for index in range(spec.serial_ports))

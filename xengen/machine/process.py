@@ -79,6 +79,12 @@ class Descriptors:
         self._theirs.append(descriptor)
         return descriptor
 
+    def datagrams(self) -> tuple[socket.socket, int]:
+        """Return a connected pair that keeps messages: our socket, and the child's descriptor."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._theirs.append(theirs.detach())
+        return ours, self._theirs[-1]
+
     def socket(self, *, deep: bool = False) -> tuple[socket.socket, int]:
         """Return a connected pair: our socket, and the child's descriptor.
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from xengen.errors import UserError
+from xengen.machine import disks, nics
 from xengen.machine.spec import MachineSpec
 
 OLDEST = (7, 0)
@@ -35,13 +36,15 @@ class Emulator:
 class Wiring:
     """Where QEMU's channels go, each as the text of a QEMU option's value.
 
-    `memory` is the object that holds the guest's memory (its id must be "ram"); `consoles` are chardevs, COM1 first.
+    `memory` is the object that holds the guest's memory (its id must be "ram"); `consoles` are chardevs, COM1 first;
+    `cables` are network backends, one for each interface whose other end is ours.
     """
 
     memory: str
     consoles: tuple[str, ...]
     monitor: str | None = None
     trace: str | None = None
+    cables: tuple[str, ...] = ()
 
 
 def standalone(spec: MachineSpec) -> Wiring:
@@ -105,8 +108,11 @@ def command(spec: MachineSpec, emulator: Path, wiring: Wiring, names: dict[Path,
         words += ["-d", "int,cpu_reset" if spec.trace_exceptions else "cpu_reset", "-D", wiring.trace]
     if spec.gdb_port is not None:
         words += ["-gdb", f"tcp:127.0.0.1:{spec.gdb_port}"]
+    words += disks.words(spec.disks, known)
+    words += nics.words(spec.nics, wiring.cables)
     if spec.iso is not None:
-        words += ["-drive", f"file={doubled(known.get(spec.iso, str(spec.iso)))},format=raw,media=cdrom,readonly=on"]
+        name = doubled(known.get(spec.iso, str(spec.iso)))
+        words += ["-drive", f"file={name},format=raw,media=cdrom,readonly=on,index={disks.CD_INDEX}", "-boot", "d"]
     if spec.kernel is not None:
         words += ["-kernel", known.get(spec.kernel, str(spec.kernel))]
         if spec.command_line:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xengen.errors import UserError
+from xengen.machine import disks
+from xengen.machine.disks import DiskSpec
+from xengen.machine.nics import NicSpec
 
 MIB = 1 << 20
 SMALLEST_MEMORY = 8 * MIB
@@ -49,6 +52,8 @@ class MachineSpec:
     icount_shift: int = 0
     trace_exceptions: bool = False
     serial_ports: int = 1
+    disks: tuple[DiskSpec, ...] = ()
+    nics: tuple[NicSpec, ...] = ()
     gdb_port: int | None = None
     cpu: str = CPU
     emulator: str = "qemu-system-i386"
@@ -70,12 +75,15 @@ class MachineSpec:
         return (first, *(module.path for module in self.modules))
 
     def check(self) -> None:
-        """Raise UserError when a file is missing or the memory size cannot be."""
+        """Raise UserError when a file is missing, a disk or the memory size cannot be."""
         for path in self.files():
             if not path.exists():
                 raise UserError(f"no such file: {path}")
             if not path.is_file():
                 raise UserError(f"not a file: {path}")
+        disks.check(self.disks, with_cd=self.iso is not None)
+        for nic in self.nics:
+            nic.check()
         if self.memory % MIB or not SMALLEST_MEMORY <= self.memory <= LARGEST_MEMORY:
             raise UserError(
                 f"a machine has a whole number of MiB of memory, {SMALLEST_MEMORY // MIB} to {LARGEST_MEMORY // MIB}, "

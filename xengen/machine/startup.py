@@ -8,12 +8,15 @@ Invariants
 from __future__ import annotations
 
 import gzip
+import re
 import signal
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from xengen.errors import UserError
 from xengen.machine.multiboot import has_multiboot_header
+from xengen.machine.nics import Cable
 from xengen.machine.process import Descriptors
 from xengen.machine.pump import Channels
 from xengen.machine.qemu import Emulator, Wiring, find_emulator
@@ -24,13 +27,17 @@ GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Parts:
-    """What a machine is made of: the memory's descriptor, our ends, QEMU's by name, and that of its output."""
+    """What a machine is made of: the memory's descriptor, our ends, QEMU's by name, and that of its output.
+
+    cables: our ends of those network interfaces that have one.
+    """
 
     memory: int
     channels: Channels
     wiring: Wiring
     names: dict[Path, str]
     output_end: int
+    cables: tuple[socket.socket, ...]
 
 
 def check(spec: MachineSpec) -> Emulator:
@@ -51,14 +58,16 @@ def lay_out(spec: MachineSpec, descriptors: Descriptors) -> Parts:
     consoles = [descriptors.socket(deep=True) for _ in range(spec.serial_ports)]
     trace, trace_end = descriptors.pipe()
     output, output_end = descriptors.pipe()
+    cables = [descriptors.datagrams() for nic in spec.nics if isinstance(nic.end, Cable)]
     wiring = Wiring(
         f"memory-backend-file,id=ram,size={spec.memory},share=on,mem-path=/dev/fd/{memory}",
         tuple(f"socket,id=com{number},fd={end}" for number, (_, end) in enumerate(consoles, 1)),
         f"socket,id=qmp,fd={monitor_end}",
         f"/dev/fd/{trace_end}",
+        tuple(f"socket,fd={end}" for _, end in cables),
     )
     channels = Channels(monitor, tuple(ours for ours, _ in consoles), trace, output)
-    return Parts(memory, channels, wiring, names, output_end)
+    return Parts(memory, channels, wiring, names, output_end, tuple(ours for ours, _ in cables))
 
 
 def _names(spec: MachineSpec, descriptors: Descriptors) -> dict[Path, str]:
@@ -96,6 +105,14 @@ def refusal(spec: MachineSpec, output: str, status: int) -> UserError:
     said = lines[-1].removeprefix(f"{spec.emulator}: ") if lines else in_words(status)
     if spec.gdb_port is not None and "Address already in use" in output:
         return UserError(f"port {spec.gdb_port} for gdb is in use: give another one, or end who has it")
+    locked = re.search(r'Failed to get .* lock\s+Is another process using the image \[(.*)\]', output)
+    if locked is not None:
+        return UserError(f"{locked[1]} is in use, perhaps as another machine's disk: end that one first")
+    forward = re.search(r"host forwarding rule '(.*?)'", output)
+    if forward is not None:
+        return UserError(f"the port of {forward[1]} cannot be forwarded: another program has it, or it is none")
+    if spec.nics and "bind" in output:
+        return UserError(f"a port of a network interface cannot be had: {said}")
     if spec.kernel is not None and not said.startswith("-"):
         return UserError(f"QEMU cannot boot {spec.kernel}: {said}")
     return UserError(f"QEMU did not start: {said}")

@@ -4,7 +4,8 @@
 #   - Options are NAME=VALUE, separated by blanks. An option that is not known, or whose value is no good, is named
 #     in the log and changes nothing: a typing error must not keep a machine from booting.
 #   - Options: console=com1,e9 (none: no output at all); log=error|warning|info|debug; dom0_mem=, domu_mem=,
-#     domN_mem= with N from 0 to 31, in bytes or with K, M, G.
+#     domN_mem= with N from 0 to 31, in bytes or with K, M, G; services=1: domains are served from outside of the
+#     machine (event/doorbell.s).
 #   - The loader's first word, the file's name, is dropped when it is no option.
 
         .section .init, "ax"
@@ -75,7 +76,7 @@
 # out:   -
 # clob:  none
 # errs:  an unknown option or a bad value is logged, but for a word without `=`, the name of our file
-# calls: option_console, option_log, option_memory
+# calls: option_console, option_log, option_memory, option_switch
 {% call routine("option_handle") %}
         pushal
         movb    (%esi,%ecx), %dl                # cut the word off while it is handled
@@ -206,9 +207,30 @@
         ret
 {% endcall %}
 
+{% set L = labels("option_switch") %}
+# option_switch(value, variable): on or off.
+#
+# in:    %esi = value: 1 or 0, %edi = address of the variable
+# out:   %eax = 1, or 0 when the value is no good
+# clob:  none
+# errs:  a bad value changes nothing
+{% call routine("option_switch") %}
+        movzwl  (%esi), %eax                    # the digit, and the value's end
+        subl    $'0', %eax
+        cmpl    $1, %eax
+        ja      {{ L("bad") }}
+        movl    %eax, (%edi)
+        movl    $1, %eax
+        ret
+{{ L("bad") }}:
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
 {% set options = [("console=", "option_console", "0"), ("log=", "option_log", "0"),
                   ("dom0_mem=", "option_memory", "option_dom0_pages"),
-                  ("domu_mem=", "option_memory", "option_domu_pages")] %}
+                  ("domu_mem=", "option_memory", "option_domu_pages"),
+                  ("services=", "option_switch", "option_services")] %}
 {% for number in range(1, 32) %}
 {% set _ = options.append(("dom" ~ number ~ "_mem=", "option_memory", "option_dom_pages + 4 * " ~ number)) %}
 {% endfor %}
@@ -230,7 +252,7 @@
 {% call object("console_targets") %}
         .long   CONSOLE_COM1
 {% endcall %}
-{% for name in ["option_dom0_pages", "option_domu_pages"] %}
+{% for name in ["option_dom0_pages", "option_domu_pages", "option_services"] %}
 {% call object(name) %}
         .long   0
 {% endcall %}

@@ -28,11 +28,13 @@
         call    m2p_init
         call    map_cache_init
         call    clock_init
+        call    pci_scan
         call    images_keep
         call    domains_build
         call    domain_0_require
         call    modules_release
         call    images_settle
+        call    doorbell_begin
         jmp     first_domain
 {% endcall %}
 

@@ -4,7 +4,8 @@
 #   - VCPU_nmi_pending asks for one delivery. It happens on the long way out (exit.s), before any event, unless
 #     VCPU_nmi_masked says that the guest is in its handler; only the hypercall iret ends that.
 #   - Whoever makes one deliverable sets WORK_NMI in `reschedule`, so that the way out looks.
-#   - The machine's go to domain 0. One may arrive in ring 0, in the middle of anything: it is noted, no more.
+#   - The machine's go to domain 0. One may arrive in ring 0, in the middle of anything: it is noted, no more. The way
+#     out and the idle loop wake domain 0 for it, if it sleeps.
 
         .text
 
@@ -143,6 +144,24 @@
         call    nmi_raise
         popl    %edx
 {{ L("nobody") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("nmi_wake") %}
+# nmi_wake(): domain 0 does not sleep while one waits for it.
+#
+# in:    -
+# out:   -
+# clob:  %ebp
+# errs:  none
+{% call routine("nmi_wake") %}
+        movl    domain_list, %ebp
+        movl    DOMAIN_vcpu(%ebp), %ebp
+        cmpl    $0, VCPU_nmi_pending(%ebp)
+        je      {{ L("none") }}
+        cmpl    $SLEEP_NONE, VCPU_sched_sleeps(%ebp)
+        jne     vcpu_unblock
+{{ L("none") }}:
         ret
 {% endcall %}
 

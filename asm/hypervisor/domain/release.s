@@ -5,6 +5,7 @@
 #     allocations are given up, frame by frame, for no longer than one stretch of work may be (work.s), each time
 #     somebody is scheduled.
 #   - A table that is FRAME_DROPPING is left alone: VCPU_old_table leads to the topmost one, and from there to all.
+#   - Requests of its virtual devices that are in flight end first; what they use stays as long (io/shut.s).
 #   - A frame that another domain still maps stays the dying domain's until that mapping goes. Only when it owns none,
 #     and nobody maps its shared_info, do DOMAIN and VCPU go.
 #   - A domain that is to be preserved (DOMAIN_PRESERVE) or is suspended stays as it is, until domain 0 destroys it.
@@ -94,6 +95,9 @@
         movl    $RELEASE_MORE, %eax
         ret
 {{ L("through") }}:                             # it has no page tables any more, and so no mappings
+        call    devices_release
+        testl   %eax, %eax
+        jnz     {{ L("waits") }}
         call    grants_release
         cmpl    $0, DOMAIN_nr_pages(%ebx)
         jne     {{ L("waits") }}

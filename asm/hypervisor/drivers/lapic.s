@@ -3,8 +3,8 @@
 # Invariants
 #   - When lapic_present is 1, the registers are mapped uncached at FIXMAP_APIC in every address space, and the APIC is
 #     enabled in its base register.
-#   - What it delivers is its timer (TIMER_VECTOR, one-shot), spurious interrupts (SPURIOUS_VECTOR), and what firmware
-#     has put on LINT1: NMIs. Everything else is masked, LINT0 with the 8259s, too.
+#   - What it delivers is its timer (TIMER_VECTOR, one-shot), spurious interrupts (SPURIOUS_VECTOR), what firmware has
+#     put on LINT1: NMIs; and on LINT0 the 8259s, once a device has claimed an input of theirs. All else is masked.
 #   - lapic_rate is how far its timer counts in a nanosecond, in units of 2^-24: measured against the TSC.
 
         .section .init, "ax"
@@ -88,6 +88,21 @@
         movl    %edx, lapic_first_count
         popl    %edx
         popl    %eax
+{{ L("none") }}:
+        ret
+{% endcall %}
+
+{% set L = labels("lapic_open") %}
+# lapic_open(): lets the interrupts of the 8259s through, which come with vectors of their own.
+#
+# in:    lapic_present, lapic_init was called
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("lapic_open") %}
+        cmpl    $0, lapic_present
+        je      {{ L("none") }}
+        movl    $APIC_LVT_EXTERNAL, FIXMAP_APIC + APIC_LVT_LINT0
 {{ L("none") }}:
         ret
 {% endcall %}

@@ -179,7 +179,8 @@
         jne     {{ L("not_needed") }}
         pushl   %eax
         movl    $pit_alarm_set, alarm_hardware
-        call    pic_open_timer
+        xorl    %eax, %eax                      # it is at input 0
+        call    pic_open
 {{ log("LOG_INFO", "8254: timers run by it\\n") }}
         popl    %eax
 {{ L("not_needed") }}:

@@ -6,9 +6,6 @@
 
         .text
 
-        .set    PCI_ENABLE, 0x80000000          # in PCI_ADDRESS; below it bus, device and function, and the register
-        .set    PCI_FUNCTIONS, 256              # on bus 0: 32 devices of 8 functions
-        .set    PCI_FUNCTION_SHIFT, 8
         .set    PCI_PM_BASE, 0x40               # the register of both chips; bit 0 says that it is a port
         .set    PM_BASE_MASK, 0xffc0
         .set    PM_SLEEP_S5_ICH9, 0x3c00        # type 7, and begin; PIIX4 and QEMU have type 0
@@ -63,48 +60,29 @@
 {% call routine("pm_control_find") %}
         pushl   %ecx
         pushl   %edx
-        xorl    %ecx, %ecx
+        xorl    %eax, %eax
 {{ L("next_function") }}:
-        xorl    %edx, %edx
+        movl    $PCI_ID, %ecx
         call    pci_read
-        cmpl    $PCI_ID_PIIX4_PM, %eax
+        cmpl    $PCI_ID_PIIX4_PM, %edx
         je      {{ L("found") }}
-        cmpl    $PCI_ID_ICH9_LPC, %eax
+        cmpl    $PCI_ID_ICH9_LPC, %edx
         je      {{ L("found") }}
-        incl    %ecx
-        cmpl    $PCI_FUNCTIONS, %ecx
+        incl    %eax
+        cmpl    $PCI_FUNCTIONS, %eax            # bus 0
         jb      {{ L("next_function") }}
         xorl    %eax, %eax
         jmp     {{ L("done") }}
 {{ L("found") }}:
-        movl    $PCI_PM_BASE, %edx
+        movl    $PCI_PM_BASE, %ecx
         call    pci_read
+        movl    %edx, %eax
         andl    $PM_BASE_MASK, %eax
         jz      {{ L("done") }}
         addl    $PM_CONTROL, %eax
 {{ L("done") }}:
         popl    %edx
         popl    %ecx
-        ret
-{% endcall %}
-
-# pci_read(function, register): one word of the configuration of a device on bus 0.
-#
-# in:    %ecx = device * 8 + function, %edx = register, a multiple of 4
-# out:   %eax = word; all bits set when there is no such function
-# clob:  none
-# errs:  none
-{% call routine("pci_read") %}
-        pushl   %edx
-        movl    %ecx, %eax
-        shll    $PCI_FUNCTION_SHIFT, %eax
-        orl     %edx, %eax
-        orl     $PCI_ENABLE, %eax
-        movl    $PCI_ADDRESS, %edx
-        outl    %eax, %dx
-        movl    $PCI_DATA, %edx
-        inl     %dx, %eax
-        popl    %edx
         ret
 {% endcall %}
 

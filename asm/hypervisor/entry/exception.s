@@ -123,6 +123,11 @@ exception_stub_{{ vector }}:
         jmp     {{ L("resume") }}
 {{ L("nmi") }}:
         call    nmi_from_hardware
+        movl    ENTRY_FRAME_eip(%esi), %eax
+        subl    $idle_look, %eax
+        cmpl    $(idle_halted - idle_look), %eax
+        jae     {{ L("resume") }}
+        movl    $idle_look, ENTRY_FRAME_eip(%esi)
         jmp     {{ L("resume") }}
 {{ L("null_es") }}:
         movl    $0, (%esp)

@@ -55,6 +55,10 @@
         jz      {{ L("no_io") }}
         call    io_run                          # first, for it may wake somebody
 {{ L("no_io") }}:
+        testl   $WORK_NMI, reschedule
+        jz      {{ L("no_nmi") }}
+        call    nmi_wake
+{{ L("no_nmi") }}:
         testl   $WORK_SCHEDULE, reschedule
         jz      {{ L("no_switch") }}
         call    schedule                        # another vcpu's frame may be on the stack now

@@ -5,18 +5,13 @@
 #     between pieces of work for domains that have ended. There %ds and %es are ours, and nothing is in between.
 #   - No guest is ever in VM86 mode, but for the fault of an emulator: the stack then has four words more, above the
 #     frame. One that is found there dies.
-#   - An interrupt is acknowledged at once. What is due is done before the way out looks at `reschedule` and at events.
-#   - Vectors that nothing of ours has do no harm: what the APIC or an 8259 has in service is acknowledged. The 8259s'
-#     inputs are masked, and input 7 of each is taken for spurious: of that the second one knows nothing, but the first
-#     takes it for one of its own.
+#   - A timer's interrupt is acknowledged at once, a device's when its driver has seen to it (drivers/inputs.s). What is
+#     due is done before the way out looks at `reschedule` and at events.
+#   - Vectors that nothing of ours has do no harm: what the APIC or an 8259 has in service is acknowledged.
 
         .text
 
-        .set    PIC_EOI_OF_INPUT, 0x60          # command of the 8259, with the number of the input
-        .set    PIC_CASCADE, 2                  # the second one is at this input of the first
-        .set    PIC_SPURIOUS_FIRST, PIC_VECTOR + 7
-        .set    PIC_SPURIOUS_SECOND, PIC_VECTOR + 15
-        .set    APIC_VECTOR_FIRST, PIC_VECTOR + 16
+        .set    APIC_VECTOR_FIRST, PIC_VECTOR + PIC_INPUTS
 
 {% set L = labels("interrupt_entry") %}
 # interrupt_entry: a vector from EXCEPTION_VECTORS up.
@@ -52,6 +47,12 @@
         outb    %al, $PIC_MASTER_COMMAND
         jmp     {{ L("alarm") }}
 {{ L("another") }}:
+        cmpl    $APIC_VECTOR_FIRST, %eax
+        jae     {{ L("unexpected") }}
+        subl    $PIC_VECTOR, %eax
+        call    input_interrupted
+        jmp     {{ L("done") }}
+{{ L("unexpected") }}:
         call    interrupt_unexpected
         jmp     {{ L("done") }}
 {{ L("in_vm86") }}:
@@ -65,17 +66,15 @@
 {{ text("reason_vm86", "it is in virtual 8086 mode, into which only ring 0 can go") }}
 
 {% set L = labels("interrupt_unexpected") %}
-# interrupt_unexpected(vector): a vector that no device of ours has.
+# interrupt_unexpected(vector): a vector of the APIC's that nothing of ours has.
 #
-# in:    %eax = vector
+# in:    %eax = vector, APIC_VECTOR_FIRST or more
 # out:   -
 # clob:  %ecx
 # errs:  none
 {% call routine("interrupt_unexpected") %}
         cmpl    $SPURIOUS_VECTOR, %eax
         je      {{ L("nothing_to_do") }}
-        cmpl    $APIC_VECTOR_FIRST, %eax
-        jb      {{ L("from_8259") }}
         cmpl    $0, lapic_present
         je      {{ L("said") }}
         movl    %eax, %ecx                      # eight registers of 32 bits, 16 bytes apart
@@ -89,21 +88,4 @@
 {{ log("LOG_DEBUG", "unexpected interrupt %u\\n", "%eax") }}
 {{ L("nothing_to_do") }}:
         ret
-{{ L("from_8259") }}:
-        movl    %eax, %ecx
-        leal    PIC_EOI_OF_INPUT - PIC_VECTOR(%ecx), %eax
-        cmpl    $PIC_SPURIOUS_FIRST, %ecx
-        je      {{ L("acknowledged") }}
-        jb      {{ L("from_the_first") }}
-        cmpl    $PIC_SPURIOUS_SECOND, %ecx
-        je      {{ L("cascade") }}
-        subb    $8, %al
-        outb    %al, $PIC_SLAVE_COMMAND
-{{ L("cascade") }}:
-        movb    $(PIC_EOI_OF_INPUT + PIC_CASCADE), %al
-{{ L("from_the_first") }}:
-        outb    %al, $PIC_MASTER_COMMAND
-{{ L("acknowledged") }}:
-        movl    %ecx, %eax
-        jmp     {{ L("said") }}
 {% endcall %}

@@ -43,6 +43,7 @@
         cmpl    $NR_HYPERCALLS, %eax
         jae     {{ L("bad_number") }}
         movl    %eax, VCPU_last_hypercall(%ebp)
+        incl    VCPU_hypercalls(%ebp,%eax,4)
         call    *multicall_table(,%eax,4)
         cmpl    $HYPERCALL_iret, VCPU_last_hypercall(%ebp)
         je      {{ L("returned") }}

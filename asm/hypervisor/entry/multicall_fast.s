@@ -4,6 +4,7 @@
 #   - As in all bare handlers the guest's %ds is in place: all memory is reached through %ss.
 #   - Handlers are called as from hypercall_entry. None of them touches `reschedule`, gives the list other page tables,
 #     or works for longer than one entry of a table takes; so nothing has to be looked at after each.
+#   - All of the list must be readable; that is found out by its last word, for it lies in two pages at the most.
 #   - An entry that is not for the short way is left, with all that follow it, to do_multicall: the rest is a list.
 
         .text
@@ -24,18 +25,20 @@
         jae     {{ L("long_way") }}
         cmpl    $HV_PRIVATE_START - MULTICALL_FAST_ENTRIES * MULTICALL_ENTRY_size, %ebx
         ja      {{ L("long_way") }}
+        imull   $MULTICALL_ENTRY_size, %ecx, %eax
+        {{ user("testl %eax, %ss:MULTICALL_ENTRY_args + 20 - MULTICALL_ENTRY_size(%ebx,%eax)", fail=L("long_way")) }}
         pushl   %edi
         pushl   %esi
         pushl   %edx
         pushl   %ecx                            # entries that remain
         pushl   %ebx                            # the next one
 {{ L("next_entry") }}:
-        {{ user("testl %eax, %ss:MULTICALL_ENTRY_args + 20(%ebx)", fail=L("rest")) }}
         {{ user("movl %ss:MULTICALL_ENTRY_op(%ebx), %eax", fail=L("rest")) }}
         cmpl    $NR_HYPERCALLS, %eax
         jae     {{ L("rest") }}
+        incl    VCPU_hypercalls(%ebp,%eax,4)
         call    *%ss:multicall_fast_table(,%eax,4)
-        jc      {{ L("rest") }}
+        jc      {{ L("not_fast") }}
         movl    (%esp), %ebx
         {{ user("movl %eax, %ss:MULTICALL_ENTRY_result(%ebx)", fail=L("bad_list")) }}
         addl    $MULTICALL_ENTRY_size, %ebx
@@ -54,6 +57,11 @@
         movl    $-EFAULT, %eax
         clc
         jmp     {{ L("done") }}
+{{ L("not_fast") }}:                            # do_multicall counts it
+        movl    (%esp), %ebx
+        {{ user("movl %ss:MULTICALL_ENTRY_op(%ebx), %eax", fail=L("rest")) }}
+        andl    $(NR_HYPERCALLS - 1), %eax
+        decl    VCPU_hypercalls(%ebp,%eax,4)
 {{ L("rest") }}:
         popl    %ebx
         popl    %ecx

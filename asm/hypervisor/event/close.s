@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - The other end of an interdomain port becomes unbound, for the domain that has closed: it keeps its number, and an
-#     event that is pending on it. It gets none for the closing.
+#     event that is pending on it. It gets none for the closing. A virtual device at the other end is shut.
 #   - A port that is closed is not pending any more, whatever it is bound to next. Its mask stays as the guest set it.
 #   - All ports of a domain are closed block by block, in pieces: what is done is done, and a block that is gone costs
 #     nothing the next time. So whoever has to go on calls again with the same arguments.
@@ -20,10 +20,16 @@
         movzbl  PORT_state(%edx), %ecx
         cmpl    $EVTCHNSTAT_interdomain, %ecx
         je      {{ L("interdomain") }}
+        cmpl    $EVTCHNSTAT_hypervisor, %ecx
+        je      {{ L("device") }}
         cmpl    $EVTCHNSTAT_virq, %ecx
         jne     {{ L("free") }}
         movzbl  PORT_virq(%edx), %ecx
         movw    $0, DOMAIN_virqs(%ebx,%ecx,2)
+        jmp     {{ L("free") }}
+{{ L("device") }}:
+        movl    PORT_remote(%edx), %ecx
+        call    device_port_closed
         jmp     {{ L("free") }}
 {{ L("interdomain") }}:
         pushl   %eax

@@ -140,6 +140,8 @@
         je      {{ L("nobody") }}
         cmpl    $EVTCHNSTAT_interdomain, %eax
         je      {{ L("somebody") }}
+        cmpl    $EVTCHNSTAT_hypervisor, %eax
+        je      {{ L("device") }}
         cmpl    $EVTCHNSTAT_ipi, %eax
         jne     {{ L("bad_port") }}
 {{ L("somebody") }}:
@@ -149,6 +151,10 @@
 {{ L("nobody") }}:
         xorl    %eax, %eax
         ret
+{{ L("device") }}:
+        movl    PORT_remote(%edx), %eax
+        call    device_kick
+        jmp     {{ L("nobody") }}
 {{ L("bad_port") }}:
         movl    $-EINVAL, %eax
         ret

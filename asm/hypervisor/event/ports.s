@@ -6,7 +6,7 @@
 #   - A free port is a PORT of zeroes. Port 0 is always free, and never given out.
 #   - An interdomain port names DOMAIN and port of the other end, which names it. An IPI names itself. So whoever sends
 #     finds the receiver in the same place, and no other state has the address of a DOMAIN there: an unbound port has
-#     the number of the domain that may bind to it.
+#     the number of the domain that may bind to it, and one that leads to a virtual device its index (io/ports.s).
 
         .text
 

@@ -33,6 +33,8 @@
         je      {{ L("unbound") }}
         cmpl    $EVTCHNSTAT_interdomain, %eax
         je      {{ L("interdomain") }}
+        cmpl    $EVTCHNSTAT_hypervisor, %eax
+        je      {{ L("device") }}
         cmpl    $EVTCHNSTAT_virq, %eax
         jne     {{ L("told") }}
         movzbl  PORT_virq(%edx), %eax
@@ -41,6 +43,11 @@
         xorl    %eax, %eax
 {{ L("refused") }}:
         ret
+{{ L("device") }}:                              # to its domain, a channel to domain 0
+        movl    $EVTCHNSTAT_interdomain, event_argument + EVTCHN_STATUS_status
+        movl    $0, event_argument + EVTCHN_STATUS_u_interdomain_port
+        xorl    %ecx, %ecx
+        jmp     {{ L("unbound") }}
 {{ L("interdomain") }}:
         movzwl  PORT_remote_port(%edx), %eax
         movl    %eax, event_argument + EVTCHN_STATUS_u_interdomain_port

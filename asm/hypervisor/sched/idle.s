@@ -7,6 +7,8 @@
 #     for whoever tells the current vcpu the time.
 #   - Interrupts are on in this file and nowhere else in ring 0. What they do leaves the stack and all registers alone.
 #   - That nothing can ever wake anybody is no reason to stop: the machine idles.
+#   - A non-maskable interrupt between idle_look and idle_halted goes back to idle_look (exception.s): none comes unseen
+#     between the look and the halt.
 
         .text
 
@@ -25,9 +27,17 @@
         call    queue_first
         testl   %edi, %edi
         jnz     {{ L("somebody") }}
+idle_look:
+        testl   $WORK_NMI, reschedule
+        jnz     {{ L("nmi") }}
         sti
         hlt
+idle_halted:
         cli
+        jmp     {{ L("again") }}
+{{ L("nmi") }}:
+        andl    $~WORK_NMI, reschedule
+        call    nmi_wake
         jmp     {{ L("again") }}
 {{ L("somebody") }}:
         call    clock_now

@@ -23,7 +23,7 @@ ABI_TABLE = """
 12 memory_op 2          26 mmuext_op 4                      41 dm_op 3
 13 multicall 2          27 xsm_op 1                         42 hypfs_op 5
 14 update_va_mapping 4  28 nmi_op 2                         48 arch_0 1
-49 arch_1 0 50 arch_2 0 51 arch_3 0 52 arch_4 0 53 arch_5 0 54 arch_6 0 55 arch_7 0
+49 arch_1 0 50 arch_2 0 51 arch_3 0 52 arch_4 0 53 arch_5 0 54 arch_6 0 55 io_op 1
 29 sched_op 2
 """
 WORDS = ABI_TABLE.split()

@@ -155,7 +155,7 @@ def test_create_asks_for_what_was_said(xengen: Xengen, host: FakeHost, tmp_path:
     ((_, arguments),) = host.asked
     assert arguments == {
         "name": "web", "image": str(kernel), "memory": 8 << 20, "weight": 3, "cmdline": "a b", "initrd": "",
-        "paused": False, "on_crash": "destroy", "most_memory": 0,
+        "paused": False, "on_crash": "destroy", "most_memory": 0, "disks": [], "nics": [],
     }  # fmt: skip
 
 

@@ -71,6 +71,8 @@ VARIABLES = (
     "warp_queue_count",
     "svt",
     "svt_high",
+    "disk_list",
+    "nic_list",
 )
 
 StructureT = TypeVar("StructureT", bound=LittleEndianStructure)

@@ -75,7 +75,7 @@ def test_a_command_line_goes_to_the_kernel() -> None:
 def test_an_iso_is_a_drive_that_nobody_writes_to() -> None:
     spec = MachineSpec(iso=Path("/a,b.iso"))
     assert value(command(spec, QEMU, standalone(spec)), "-drive") == (
-        "file=/a,,b.iso,format=raw,media=cdrom,readonly=on"
+        "file=/a,,b.iso,format=raw,media=cdrom,readonly=on,index=2"
     )
 
 

@@ -232,34 +232,12 @@
         popl    %eax
         clc
         ret
-{{ L("ours") }}:                                # COM1 is only while our console is there
-        testl   $CONSOLE_COM1, console_targets
-        jnz     {{ L("does_not") }}
-        cmpl    $COM1, %eax
-        jb      {{ L("does_not") }}
-        cmpl    $COM1 + 7, %eax
-        jbe     {{ L("not_ours") }}
+{{ L("ours") }}:
+        call    port_shared
+        jnc     {{ L("not_ours") }}
 {{ L("does_not") }}:
         popl    %ecx
         popl    %eax
         stc
         ret
-{% endcall %}
-
-        .section .rodata
-{# Ports of ours, one bit each: interrupt controllers and their triggers, timer channels 0 and 1 and the commands,
-   COM1, Bochs's and QEMU's debug and exit ports. #}
-{% set own = [(0x20, 0x21), (0xa0, 0xa1), (0x4d0, 0x4d1), (0x40, 0x41), (0x43, 0x43), (0x3f8, 0x3ff), (0xe9, 0xe9),
-              (0xf4, 0xf7)] %}
-{% call object("own_ports") %}
-{% for word in range(abi.OWN_PORTS_END // 32) %}
-{% set bits = [] %}
-{% for first, last in own %}
-{% for port in range([first, 32 * word] | max, [last, 32 * word + 31] | min + 1) %}
-{% do bits.append(port % 32) %}
-{% endfor %}
-{% endfor %}
-        .long   0{% for bit in bits %} | 1 << {{ bit }}{% endfor %}
-
-{% endfor %}
 {% endcall %}

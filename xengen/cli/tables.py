@@ -1,0 +1,18 @@
+"""Tables as the verbs print them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], texts: Sequence[str]) -> None:
+    """Print a table; the columns whose headings are among `texts` are texts, the others numbers."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in texts else "right")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(highlight=False).print(table)
