@@ -1,6 +1,6 @@
 # Everything goes through .venv and the program `xengen` in it; these rules set that up and call it.
 #
-#   make run     build, boot the hypervisor with the demo guest, show both
+#   make run     build, boot the hypervisor, show two domains on one disk and one network
 #   make test    the whole test suite            make lint    ruff, mypy --strict, assembly contracts
 #   make build   the images, into build/         make iso     a bootable CD image
 #   make clean   remove what was built           make setup   only install what is missing
@@ -26,7 +26,7 @@ TEST_PACKAGES := \
 .PHONY: run test lint build iso setup clean packages
 
 run: setup
-	@$(XENGEN) run
+	@$(XENGEN) demo
 
 build: setup
 	@$(XENGEN) build

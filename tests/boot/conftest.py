@@ -12,14 +12,16 @@ import pytest
 
 from tests.boot.agent_fixtures import agent, agent_host, other_agents_host, two_agents
 from tests.boot.control_fixtures import control_host, toolstack
+from tests.boot.disk_machines import boot_disks
 from tests.boot.event_ports import ends
 from tests.boot.harness import BOOTER, Booter, GuestMaker, Images
 from tests.boot.stretches import counting_agent, counting_machine
 from tests.boot.vbds import disk_host, disk_machine
+from tests.boot.vifs import net_host, net_machine
 
 __all__ = [
-    "agent", "agent_host", "control_host", "counting_agent", "counting_machine",
-    "disk_host", "disk_machine", "ends", "other_agents_host", "toolstack", "two_agents",
+    "agent", "agent_host", "boot_disks", "control_host", "counting_agent", "counting_machine",
+    "disk_host", "disk_machine", "ends", "net_host", "net_machine", "other_agents_host", "toolstack", "two_agents",
 ]  # fmt: skip
 
 LINES_SHOWN = 60

@@ -30,6 +30,12 @@ def nic(machine: Machine, number: int = 0) -> Nic:
     return nics(hypervisor_of(machine))[number]
 
 
+def set_link(machine: Machine, *, up: bool) -> None:
+    """Pull the cable of the first interface out, or put it in, and wait until its driver has noticed."""
+    machine.monitor(f"set_link net0 {'on' if up else 'off'}")
+    until(lambda: nic(machine).has_link == up, f"the link is {'up' if up else 'down'}")
+
+
 def frames(seed: int, count: int, sizes: tuple[int, ...] = ()) -> list[bytes]:
     """Return Ethernet frames of random bytes, of `sizes` in turn (without them, of any)."""
     made = random.Random(seed)
@@ -42,4 +48,4 @@ def until(fact: Callable[[], object], what: str, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.01)
+        time.sleep(0.001)

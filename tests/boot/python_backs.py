@@ -28,6 +28,7 @@ from xengen.abi.rings import SringHeader, ring_entries
 from xengen.abi.symbols import assembler_symbols
 from xengen.control.handshake import Front
 from xengen.control.host import Host
+from xengen.control.xenbus import State
 from xengen.inspect.grants import grants_of
 from xengen.inspect.live import hypervisor_of
 
@@ -122,6 +123,7 @@ class PythonDisk:
     failing: frozenset[int] = frozenset()
     kind: str = "vbd"
     handle: int = 51712
+    ready: frozenset[State] = frozenset({State.INITIALISED, State.CONNECTED})
     ring: BackRing | None = None
     served: int = 0
 
@@ -139,9 +141,10 @@ class PythonDisk:
         self.ring = BackRing(page, BlkifSringEntry, self.peer.bell(front.number("event-channel")))
         return {"sectors": len(self.contents) // SECTOR, "sector-size": SECTOR, "info": 0}
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> bool:
         """As Back."""
         self.ring = None
+        return True
 
     def shut(self) -> str:
         """As Back."""
@@ -186,6 +189,7 @@ class PythonWire:
     mac: bytes
     kind: str = "vif"
     handle: int = 0
+    ready: frozenset[State] = frozenset({State.INITIALISED, State.CONNECTED})
     tx: BackRing | None = None
     rx: BackRing | None = None
     arrived: list[bytes] = field(default_factory=list)
@@ -207,9 +211,10 @@ class PythonWire:
         self.rx = BackRing(self.peer.page(front.number("rx-ring-ref"), write=True), NetifRxSringEntry, bell)
         return {}
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> bool:
         """As Back."""
         self.tx = self.rx = None
+        return True
 
     def shut(self) -> str:
         """As Back."""

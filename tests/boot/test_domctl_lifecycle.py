@@ -18,7 +18,7 @@ from xengen.abi.symbols import assembler_symbols
 from xengen.agent.names import value
 from xengen.inspect.live import check_machine, hypervisor_of
 
-ROUNDS = 100
+ROUNDS = 1000
 EINVAL = -value("EINVAL")
 OFFLINE = assembler_symbols()["RUNSTATE_offline"]
 
@@ -129,7 +129,7 @@ def test_a_running_domain_is_destroyed(toolstack: Toolstack) -> None:
     toolstack.machine.console.expect(rf"^\(xengen\) domain {domain} is gone$")
 
 
-def test_hundreds_of_domains_that_come_and_go_leave_memory_as_it_was(toolstack: Toolstack) -> None:
+def test_a_thousand_domains_that_come_and_go_leave_memory_as_it_was(toolstack: Toolstack) -> None:
     toolstack.control.destroy(toolstack.built())
     before, heap = toolstack.free_pages, toolstack.control.machine().heap_pages
     frames = hypervisor_of(toolstack.machine).frames.copy()

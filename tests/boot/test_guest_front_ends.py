@@ -162,8 +162,8 @@ def damaged(frame: bytes, at: int) -> bytes:
         damaged(TALKER.segment(flags="S"), 40), TALKER.segment(flags="R"),
     ],
     ids=[
-        "ICMP checksum", "IP head", "UDP checksum", "another port", "half a packet", "somebody else's address", "nothing",
-        "less than a head", "TCP checksum", "a reset of nothing",
+        "ICMP checksum", "IP head", "UDP checksum", "another port", "half a packet", "somebody else's address",
+        "nothing", "less than a head", "TCP checksum", "a reset of nothing",
     ],
 )  # fmt: skip
 def test_what_is_damaged_or_for_nobody_is_dropped(echo: Conversation, frame: bytes) -> None:
@@ -320,7 +320,7 @@ def answers_of(frames: list[bytes], drop: int | None = None) -> Iterator[bytes]:
 @pytest.mark.parametrize("drop", [None, 3])
 @pytest.mark.parametrize("rate", [0, 500])
 def test_a_generator_counts_what_was_answered_and_what_was_lost(bench: Bench, rate: int, drop: int | None) -> None:
-    line = f"ip=10.0.2.16 to=10.0.2.2 size=200 count=200 rate={rate} wait=300"
+    line = f"ip=10.0.2.16 to=10.0.2.2 size=200 count=200 rate={rate} wait=1500"
     number = bench.domain("traffic", line, wire)
     device = bench.served[-1][1]
     assert isinstance(device, PythonWire)
@@ -328,6 +328,7 @@ def test_a_generator_counts_what_was_answered_and_what_was_lost(bench: Bench, ra
     def over() -> bool:
         for frame in answers_of(device.arrived, drop):
             device.send(frame)
+            device.serve()
         return bench.node(number, "data/lost") != ""
 
     bench.until(over)
@@ -346,7 +347,7 @@ def pattern(seed: int, sector: int) -> bytes:
 
 
 def test_a_disk_is_written_and_verified_whole(bench: Bench) -> None:
-    number = bench.domain("disk", "seed=5 size=88 depth=3", disk)
+    number = bench.domain("disk", "seed=5 request=88 depth=3", disk)
     device = bench.served[-1][1]
     assert isinstance(device, PythonDisk)
     bench.until(lambda: bench.node(number, "data/disk") == "done")
@@ -362,13 +363,16 @@ def test_a_sector_that_is_not_as_it_was_written_is_found(bench: Bench) -> None:
         contents[17 * 512 + 100] ^= 1
         return PythonDisk(peer, contents)
 
-    number = bench.domain("disk", "mode=verify size=8", spoilt)
+    number = bench.domain("disk", "mode=verify request=8", spoilt)
     bench.until(lambda: bench.node(number, "data/disk") == "done")
     assert (bench.node(number, "data/bad"), bench.node(number, "data/errors")) == ("1", "0")
 
 
 def test_a_request_that_fails_is_counted_and_the_others_go_on(bench: Bench) -> None:
-    number = bench.domain("disk", "mode=write size=8", lambda peer: PythonDisk(peer, bytearray(64 * 512), frozenset([9])))
+    def failing(peer: Peer) -> PythonDisk:
+        return PythonDisk(peer, bytearray(64 * 512), frozenset([9]))
+
+    number = bench.domain("disk", "mode=write request=8", failing)
     bench.until(lambda: bench.node(number, "data/disk") == "done")
     assert (bench.node(number, "data/written"), bench.node(number, "data/errors")) == ("64", "8")
 

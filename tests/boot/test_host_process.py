@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.boot.harness import Images
+from tests.boot.hosting import make_grub
+from tests.support.disk_images import fat_disk
 from tests.support.programs import PYTHON
 
 SECONDS = 60
@@ -77,6 +81,40 @@ def test_a_domain_lives_from_create_to_destroy(run: Type, images: Images) -> Non
     assert run("list").err == "no host is running: start one with xengen up\n"
 
 
+def test_a_stranger_reads_a_file_of_its_disk_and_its_user_types_at_its_console(run: Type, tmp_path: Path) -> None:
+    """GRUB, with its own front end, on a disk that was made here: all of it as one types it."""
+    grub = make_grub(tmp_path, "cat", "part_msdos", "fat")
+    disk = fat_disk(tmp_path / "web.img", {"hello.txt": b"hello from the host\n"})
+    assert run("up", "--memory", "128M", "--disk", str(disk)).status == 0
+    assert run("create", "grub", "--image", str(grub), "--memory", "64M", "--disk", "web.img:0-48M:rw").status == 0
+    shown = [line.split() for line in run("disk").out.splitlines()]
+    assert shown[0][:5] == ["0:", "web.img", "(disk0),", "48", "M;"]
+    assert shown[2:] == [
+        ["p1", "2048", "65536", "32", "M", "FAT16"], ["grub", "xvda", "0", "98304", "48", "M", "rw"],
+    ]  # fmt: skip
+    said = type_at_console(tmp_path, "grub", "cat (xen/xvda,msdos1)/hello.txt\r", "hello from the host")
+    assert "Welcome to GRUB!" in said
+    assert "connected" in run("disk", "list", "grub").out
+
+
+def type_at_console(folder: Path, domain: str, keys: str, answer: str) -> str:
+    """Attach a terminal to a domain's console, wait for its prompt, type, wait for the answer, leave with Ctrl-]."""
+    ours, theirs = pty.openpty()
+    command = [*PYTHON, "-m", "xengen.cli.main", "console", domain]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    said = b""
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as program:
+        for awaited, typed in (("grub> ", keys), (answer, "\x1d")):
+            while awaited.encode() not in said and select.select([ours], [], [], SECONDS)[0]:
+                said += os.read(ours, 4096)
+            assert awaited.encode() in said
+            os.write(ours, typed.encode())
+        assert program.wait(SECONDS) == 0
+    os.close(theirs)
+    os.close(ours)
+    return said.decode(errors="replace")
+
+
 def test_a_second_host_of_one_name_is_refused_and_one_of_another_is_not(run: Type) -> None:
     assert run("up", "--memory", "64M").status == 0
     again = run("up", "--memory", "64M")
@@ -103,7 +141,33 @@ def test_a_host_that_died_is_missed_and_can_be_started_again(run: Type, tmp_path
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     said = run("list")
-    assert (said.status, said.err) == (2, "no host is running: start one with xengen up\n")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert said.err.startswith("the host has died: xengen up --log shows its last words")
+    assert run("up", "--memory", "64M").status == 0
+
+
+def test_a_machine_that_ends_takes_its_host_along_and_whoever_listens(
+    run: Type, tmp_path: Path, images: Images
+) -> None:
+    """A console waited for ever for a domain of a machine that was gone, and no other host could be started."""
+    assert run("up", "--memory", "64M").status == 0
+    pid = pid_of_host(tmp_path)
+    children = [task.joinpath("children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    (qemu,) = "".join(children).split()
+    assert run("create", "web", "--image", str(images.guest("spin")), "--memory", "4M").status == 0
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    command = [*PYTHON, "-m", "xengen.cli.main", "console", "web"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as one:
+        os.kill(int(qemu), signal.SIGKILL)
+        _, words = one.communicate(timeout=SECONDS)
+    assert (one.returncode, words.count("\n"), words.startswith("the host has died: ")) == (2, 1, True)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    said = run("list")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert said.err.startswith("the host has died: ")
+    assert "QEMU ended unexpectedly: killed by signal 9" in run("up", "--log").out
     assert run("up", "--memory", "64M").status == 0
 
 

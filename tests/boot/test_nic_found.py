@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.boot.harness import Booter
-from tests.boot.nics import MAC, MODELS, nic, until, with_cable
+from tests.boot.nics import MAC, MODELS, nic, set_link, with_cable
 from xengen.agent.agent import Agent
 from xengen.inspect.devices import nics
 from xengen.inspect.live import check_machine, hypervisor_of
@@ -46,8 +46,6 @@ def test_a_machine_without_interfaces_has_none(boot: Booter) -> None:
 def test_an_interface_that_has_lost_its_link_says_so_and_finds_it_again(boot: Booter, model: str) -> None:
     machine = boot("agent", nics=[with_cable(model)])
     with Agent(machine):
-        machine.qmp("set_link", name="net0", up=False)
-        until(lambda: not nic(machine).has_link, "the link is down")
-        machine.qmp("set_link", name="net0", up=True)
-        until(lambda: nic(machine).has_link, "the link is up")
+        set_link(machine, up=False)
+        set_link(machine, up=True)
     assert check_machine(machine) == []

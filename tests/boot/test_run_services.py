@@ -7,8 +7,6 @@ Invariants
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from ctypes import sizeof
@@ -18,6 +16,7 @@ import pytest
 
 from tests.boot.event_ports import INTERDOMAIN, UNBOUND, bind_interdomain
 from tests.boot.harness import Booter, GuestMaker, Images
+from tests.boot.hosting import make_grub
 from tests.boot.snippets import IDLE
 from xengen.abi.doorbell import DOORBELL_RINGS, Doorbell, DoorbellRing
 from xengen.agent.agent import Agent
@@ -253,20 +252,11 @@ def test_a_counter_that_has_run_away_is_caught_up_with(bell: tuple[Machine, int]
 # The command.
 
 
-@pytest.fixture(scope="module")
-def grub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """GRUB, made for 32-bit PAE Xen by Debian's own tools."""
-    if shutil.which("grub-mkimage") is None or not Path("/usr/lib/grub/i386-xen").is_dir():
-        pytest.skip("GRUB for Xen is not installed (packages grub-common, grub-xen-bin)")
-    path = tmp_path_factory.mktemp("grub") / "grub.elf"
-    subprocess.run(["grub-mkimage", "-O", "i386-xen", "-p", "/", "-o", path, "normal"], check=True)
-    return path
-
-
 def test_grub_shows_its_prompt_beside_domain_0(
-    images: Images, guest: GuestMaker, grub: Path, capfd: pytest.CaptureFixture[str]
+    images: Images, guest: GuestMaker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     images.hypervisor()
+    grub = make_grub(tmp_path)
     words = ["--memory", "256M", "--guest", str(guest(IDLE)), "--guest", str(grub), "--append", "dom1_mem=64M"]
     assert run_command_line(["run", *words, "--until", "grub> ", "--timeout", "60"]) == ExitStatus.YES
     assert "(d1) \rgrub> " in capfd.readouterr().out

@@ -6,7 +6,7 @@ Invariants
 
 from __future__ import annotations
 
-from tests.boot.vbds import OKAY, READ, SECTOR, DiskHost, Segment, pattern
+from tests.boot.vbds import DiskHost, pattern
 
 
 def test_a_page_is_read_from_where_the_extent_is(disk_host: DiskHost) -> None:

@@ -129,9 +129,8 @@ class DirectGate(LittleEndianStructure):
 class VcpuSched(LittleEndianStructure):
     """What the scheduler knows of a vcpu (sched/bvt.s). Virtual times are in ns * mcu_advance.
 
-    avt, evt: actual and effective virtual time. charged: system time up to which avt has been charged while the vcpu
-    runs. turn_avt: avt when its turn began. place, warp_place: where it stands in run_queue and warp_queue; 0: it does
-    not. order: who came first among equals. sleeps: SLEEP_*. poll_port: the one port that it polls, or POLL_ANY.
+    avt, evt: actual and effective virtual time. place, warp_place: where it stands in run_queue and warp_queue; 0: it
+    does not. order: who came first among equals. sleeps: SLEEP_*. poll_port: the one port that it polls, or POLL_ANY.
     warping: whether it warps now. warp_value: W; warp_limit, unwarp: L and U in ns; warp_rest: what is left of L.
     warp_timer serves both.
     """
@@ -140,8 +139,6 @@ class VcpuSched(LittleEndianStructure):
     _fields_ = [
         ("avt", c_uint64),
         ("evt", c_uint64),
-        ("charged", c_uint64),
-        ("turn_avt", c_uint64),
         ("place", c_uint32),
         ("warp_place", c_uint32),
         ("order", c_uint32),
@@ -188,7 +185,8 @@ class Vcpu(LittleEndianStructure):
     0 until register_vcpu_info. runstate_area: guest address where `runstate` is kept up to date, or 0.
     gates: the first direct_gates of them are valid. timer: the single-shot one. periodic_last: when the periodic one
     last ticked, or should have. virtual_alarm: its alarm in virtual time, or 0. time_area: guest address of a copy of
-    its time record, or 0. hypercalls: how often it made each, by number. upcalls: events delivered.
+    its time record, or 0. hypercalls: how often it made each, by number. upcalls: events delivered. plain: PLAIN_*
+    (sched/plain.s). outer_frame: what outer_frame_set made of kernel_sp.
     """
 
     _pack_ = 4
@@ -210,8 +208,8 @@ class Vcpu(LittleEndianStructure):
         ("in_multicall", c_uint32),
         ("cr2", c_uint32),
         ("nmi_masked", c_uint32),
-        ("fs", c_uint32),
-        ("gs", c_uint32),
+        ("fs", c_uint16),
+        ("gs", c_uint16),
         ("gdt_entries", c_uint32),
         ("gdt_frames", c_uint32 * 14),
         ("ldt_base", c_uint32),
@@ -242,6 +240,8 @@ class Vcpu(LittleEndianStructure):
         ("time_area", c_uint32),
         ("hypercalls", c_uint32 * 64),
         ("upcalls", c_uint32),
+        ("plain", c_uint32),
+        ("outer_frame", c_uint32),
     ]
 
 

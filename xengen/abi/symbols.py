@@ -22,6 +22,7 @@ from xengen.abi import (
     granting,
     hypercalls,
     hypervisor,
+    ide,
     io,
     memory,
     mmu,
@@ -49,7 +50,7 @@ PUBLIC_MODULES: tuple[AbiModule, ...] = (
     errno, hypercalls, start, shared, traps, mmu, memory, event, sched, version, physdev, platform, grant, rings,
     blkif, netif,
 )
-HARDWARE_MODULES: tuple[AbiModule, ...] = (x86, pci, packets, e1000)
+HARDWARE_MODULES: tuple[AbiModule, ...] = (x86, pci, ide, packets, e1000)
 OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, doorbell, granting, devices, nics, io, vbd, vif, agent, wire)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 

@@ -10,11 +10,11 @@ Invariants
 
 from __future__ import annotations
 
-from ctypes import LittleEndianStructure, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import LittleEndianStructure, c_int32, c_uint8, c_uint16, c_uint32, c_uint64
 
 from xengen.abi.devices import Packet
 from xengen.abi.hypervisor import Timer
-from xengen.abi.io import VirtualDevice
+from xengen.abi.io import IoRing, VirtualDevice
 from xengen.abi.structure import AbiStructure, Constant, Declaration
 
 OURS = "xengen"
@@ -156,20 +156,10 @@ class VifInfo(AbiStructure):
 
 
 class VifRing(LittleEndianStructure):
-    """One ring of a VIF. ref: of its grant. mfn: the frame, 0: there is none. cons: requests taken.
-
-    prod: responses written; told: how many of them the front end has been shown. port: where its events go.
-    """
+    """One ring of a VIF. told: how many of its responses the front end has been shown. port: where its events go."""
 
     _pack_ = 4
-    _fields_ = [
-        ("ref", c_uint32),
-        ("mfn", c_uint32),
-        ("cons", c_uint32),
-        ("prod", c_uint32),
-        ("told", c_uint32),
-        ("port", c_uint32),
-    ]
+    _fields_ = [("io", IoRing), ("told", c_uint32), ("port", c_uint32)]
 
 
 class VifRuleRecord(LittleEndianStructure):
@@ -190,9 +180,9 @@ class VifRuleRecord(LittleEndianStructure):
 class Vif(LittleEndianStructure):
     """A virtual interface. One heap block.
 
-    next: in vif_list, of all. mac_next: in the chain of its hash. nic: NIC, or 0. turn_next: in vif_turns or
-    vif_waiting; turn: VIF_TURN_*, which of them. deficit: bytes that it may still send in its turn. credit: bytes left
-    in the period that ends at credit_end; credit_timer: set while it waits for that. touched_next: in the list of those
+    next: in vif_list, of all. mac_next: in the chain of its hash. nic: NIC, or 0. waits: VIF_WAITS_*; waiting_next:
+    behind it among those that wait for room. deficit: bytes that it may still send in its turn. credit: bytes left in
+    the period that ends at credit_end; credit_timer: set while it waits for that. touched_next: in the list of those
     whose rings have responses that were not shown yet; touched: it is there. rules, policies: by direction.
     """
 
@@ -207,19 +197,18 @@ class Vif(LittleEndianStructure):
         ("ip", c_uint32),
         ("tx", VifRing),
         ("rx", VifRing),
-        ("turn_next", c_uint32),
-        ("turn", c_uint32),
-        ("deficit", c_uint32),
+        ("waits", c_uint32),
+        ("waiting_next", c_uint32),
+        ("deficit", c_int32),
         ("touched_next", c_uint32),
         ("touched", c_uint32),
-        ("credit", c_uint32),
+        ("credit", c_int32),
         ("credit_bytes", c_uint32),
         ("credit_period_us", c_uint32),
         ("credit_end", c_uint64),
         ("credit_timer", Timer),
         ("rules", c_uint32 * 2),
         ("policies", c_uint32 * 2),
-        ("in_flight", c_uint32),
         ("tx_bytes", c_uint64),
         ("rx_bytes", c_uint64),
         ("tx_packets", c_uint32),
@@ -235,19 +224,43 @@ class Vif(LittleEndianStructure):
     ]
 
 
+class VifInput(LittleEndianStructure):
+    """A whole packet in a frame of the hypervisor's own, in the queue vif_inputs.
+
+    nic: the wire that it goes to; vif: who sent it, 0: the NIC received it. flags: NETTXF_*.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("mfn", c_uint32),
+        ("offset", c_uint16),
+        ("bytes", c_uint16),
+        ("nic", c_uint32),
+        ("vif", c_uint32),
+        ("flags", c_uint32),
+    ]
+
+
 class VifSlot(LittleEndianStructure):
     """A slot of a packet under way. ref: of its grant, mfn: the frame while it is held, else 0. id: to answer with."""
 
     _pack_ = 4
-    _fields_ = [("ref", c_uint32), ("mfn", c_uint32), ("offset", c_uint16), ("size_field", c_uint16), ("id", c_uint16),
-                ("flags", c_uint16)]
+    _fields_ = [
+        ("ref", c_uint32),
+        ("mfn", c_uint32),
+        ("offset", c_uint16),
+        ("flags", c_uint16),
+        ("id", c_uint16),
+        ("bytes", c_uint16),
+    ]
 
 
 class VifPacket(LittleEndianStructure):
     """A packet on its way from a VIF. One heap block; `packet` is what a NIC is asked to send.
 
     vif: who sent it. slots: `count` of them; extras: how many slots said more about it. head: our copy of its
-    first head_bytes bytes. flags: NETTXF_* of its first slot.
+    first head_bytes bytes. flags: NETTXF_* of its first slot. made_next: in vif_made, of all that were ever made.
+    in_flight: whether a NIC has it, or is done with it and it is not answered yet.
     """
 
     _pack_ = 4
@@ -258,6 +271,8 @@ class VifPacket(LittleEndianStructure):
         ("count", c_uint32),
         ("extras", c_uint32),
         ("head_bytes", c_uint32),
+        ("made_next", c_uint32),
+        ("in_flight", c_uint32),
         ("facts", VifFacts),
         ("head", c_uint8 * HEAD_BYTES),
         ("slots", VifSlot * 18),
@@ -278,6 +293,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("VIF", "vif", Vif, OURS),
     Declaration("VIF_SLOT", "vif_slot", VifSlot, OURS),
     Declaration("VIF_PACKET", "vif_packet", VifPacket, OURS),
+    Declaration("VIF_INPUT", "vif_input", VifInput, OURS),
 )
 
 
@@ -294,10 +310,22 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "virtual interfaces",
-        VIF_NO_NIC=0xFFFFFFFF, VIF_CREATE_BARE=1, VIF_RX_COPY=2, VIF_NO_CHECKSUM=4,
+        VIF_NO_NIC=0xFFFFFFFF, VIF_CREATE_BARE=1, VIF_RX_COPY=2, VIF_NO_CHECKSUM=4, VIF_RULES=64,
     ),
     *_group(
         "rules of virtual interfaces",
         VIF_OUT=0, VIF_IN=1, VIF_ACCEPT=0, VIF_DROP=1, VIF_REDIRECT=2, VIF_MARK_ARP_SENDER=1, VIF_MARK_FRAGMENT=2,
+    ),
+    *_group("why a virtual device was shut", IO_REASON_PACKET=16),
+    *_group(
+        "packets of virtual interfaces",
+        VIF_HEAD_BYTES=HEAD_BYTES, IPV4_OFFSET_MASK_WIRE=0xFF1F, VIF_BAD_EXTRA=1 << 16,
+        VIF_TX_PACKET=0, VIF_TX_NONE=1, VIF_TX_BAD=2, VIF_TX_HOSTILE=3, VIF_TX_BLOCKED=4, VIF_TX_CREDIT=5,
+        VIF_TX_KEPT=6, VIF_TX_DROPPED=7,
+    ),
+    *_group(
+        "turns of virtual interfaces",
+        VIF_HASHES=64, VIF_INPUTS=256, VIF_SPARES=64, VIF_QUANTUM=4 * 1514, VIF_WORK_IN=6, VIF_WORK_OUT=8,
+        VIF_WAITS_FOR_NOTHING=0, VIF_WAITS_FOR_ROOM=1, VIF_WAITS_FOR_CREDIT=2, VIF_BAD_BYTES=256,
     ),
 )

@@ -24,7 +24,7 @@ from xengen.cli.status import ExitStatus
 from xengen.errors import UserError, XengenError
 
 VERBS = (
-    "build", "run", "iso", "info", "bench", "fuzz", "lint", "abi", "doctor",
+    "build", "run", "demo", "iso", "info", "bench", "fuzz", "lint", "abi", "doctor",
     "up", "down", "list", "create", "pause", "unpause", "destroy", "console", "sched", "memory", "top", "dmesg",
     "store", "disk", "net",
 )  # fmt: skip

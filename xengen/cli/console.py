@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from xengen.cli.hosts import DomainName, HostName, client
+from xengen.cli.hosts import AsJson, DomainName, HostName, client, show
 from xengen.control.channel import Client
 from xengen.control.places import DEFAULT_HOST
 
@@ -30,11 +30,19 @@ def console(
     domain: DomainName,
     follow: Annotated[bool, typer.Option("--follow/--once", help="Go on, or show what there is and end.")] = True,
     host: HostName = DEFAULT_HOST,
+    as_json: AsJson = False,
 ) -> None:
     """Talk to a domain: what it wrote so far, then both ways, until Ctrl-] or the domain's end.
 
+    With --json what it wrote so far, as {"text"}, and no more.
+
     Example: xengen console web
     """
+    if as_json:
+        with client(host) as reader:
+            texts = reader.stream("watch_console", domain=domain, follow=False)
+            show({"text": "".join(text for text in texts if text is not None)}, as_json)
+        return
     with client(host) as reader, client(host) as writer:
         arguments = {"domain": domain, "follow": follow}
         if not follow or not sys.stdin.isatty():

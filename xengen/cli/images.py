@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 
 import xengen
 from xengen.errors import UserError
 from xengen.machine.spec import MIB, Module
+from xengen.toolchain.packed import unpacked
 
 HYPERVISOR = "hypervisor"
 DEMO_GUEST = "hello"
@@ -49,12 +51,28 @@ def parse_guest(text: str) -> Module:
     return Module(Path(match[1].replace(",,", ",")), match[2] or "")
 
 
-def modules(order: Sequence[str], guests: Sequence[str], initrds: Sequence[Path], default: Path) -> tuple[Module, ...]:
-    """Return the boot modules, domain 0's kernel first.
+def unpacked_kernel(kernel: Module, folder: Path) -> Module:
+    """Return the kernel, or when its file is packed one that is unpacked into `folder`; UserError."""
+    try:
+        data = kernel.path.read_bytes()
+    except OSError:
+        return kernel  # whoever boots it says so
+    found = unpacked(data, str(kernel.path))
+    if found is data:
+        return kernel
+    path = Path(mkdtemp(dir=folder)) / kernel.path.name
+    path.write_bytes(found)
+    return Module(path, kernel.command_line)
+
+
+def modules(
+    order: Sequence[str], guests: Sequence[str], initrds: Sequence[Path], default: Path, folder: Path
+) -> tuple[Module, ...]:
+    """Return the boot modules, domain 0's kernel first; what is packed is unpacked into `folder`.
 
     `order` names the options ("guest", "initrd") as they came. Without a guest, domain 0 is `default`.
     """
-    kernels = [parse_guest(text) for text in guests] or [Module(default)]
+    kernels = [unpacked_kernel(parse_guest(text), folder) for text in guests] or [Module(default)]
     named = 0
     initrd_of: dict[int, Module] = {}
     images = iter(initrds)

@@ -35,9 +35,11 @@ def info(
     """
     from xengen.toolchain.inspect_elf import read_elf
 
-    if not file.exists() and _is_domain(str(file), host):
-        _show_domain(str(file), host, as_json)
-        return
+    if not file.exists():
+        if _is_domain(str(file), host):
+            _show_domain(str(file), host, as_json)
+            return
+        raise UserError(f"{file} is no file, and no domain of a running host: xengen list shows its domains")
 
     found = read_elf(file)
     if as_json:

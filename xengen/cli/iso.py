@@ -66,7 +66,8 @@ def iso(
     own += [] if guest else [images.DEMO_GUEST]
     tree = images.source_tree() if own else Path()
     demo = images.image_path(tree, images.DEMO_GUEST)
-    modules = images.modules(options_in_order(ctx), guest or [], initrd or [], demo)
+    folder = Path(ctx.with_resource(tempfile.TemporaryDirectory(prefix="xengen-")))
+    modules = images.modules(options_in_order(ctx), guest or [], initrd or [], demo, folder)
     check_tools()
     images.built(tree, own)
     make_iso(out, hypervisor or images.image_path(tree, images.HYPERVISOR), append, modules)

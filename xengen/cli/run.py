@@ -11,6 +11,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -79,7 +80,8 @@ def run(
     own += [] if guest else [images.DEMO_GUEST]
     tree = images.source_tree() if own else Path()
     demo = images.image_path(tree, images.DEMO_GUEST)
-    modules = images.modules(options_in_order(ctx), guest or [], initrd or [], demo)
+    folder = Path(ctx.with_resource(TemporaryDirectory(prefix="xengen-")))
+    modules = images.modules(options_in_order(ctx), guest or [], initrd or [], demo, folder)
     size = images.parse_memory(memory)
     devices = tuple(parse_disk(text) for text in disk or ()), tuple(parse_net(text) for text in net or ())
     # We serve in real time, so no run would repeat exactly; and what a dry run prints is carried out without us.
@@ -98,6 +100,8 @@ def run(
             cpu=CPU_64, emulator=OTHER_EMULATOR, disks=devices[0], nics=devices[1],
         )  # fmt: skip
     if dry_run:
+        if any(folder in module.path.parents for module in modules):
+            raise UserError("a guest is compressed, and what --dry-run prints cannot unpack it: unpack it first")
         print(shlex.join(command(spec, find_emulator(spec.emulator).path, standalone(spec))))
         return 0
     images.built(tree, own)

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from xengen.errors import UserError, XengenError
 
+DIED = "the host has died: xengen up --log shows its last words, xengen up starts another"
 LINE_BYTES = 64 << 20  # an image to upload is one line
 
 
@@ -68,8 +69,10 @@ class Client:
         connection = socket.socket(socket.AF_UNIX)
         try:
             connection.connect(str(path))
-        except OSError:
+        except OSError as error:
             connection.close()
+            if isinstance(error, ConnectionRefusedError):  # a socket that nobody listens at: nobody took it away
+                raise UserError(DIED) from None
             raise UserError("no host is running: start one with xengen up") from None
         self._lines = Lines(connection)
 
@@ -103,4 +106,4 @@ class Client:
                     return
                 yield answer["item"]
         except Gone as error:
-            raise UserError("the host has died: see xengen up --log, and start another with xengen up") from error
+            raise UserError(DIED) from error

@@ -16,7 +16,7 @@ from xengen.abi.symbols import assembler_symbols
 from xengen.abi.vbd import DiskInfo
 from xengen.control.handshake import Handshake
 from xengen.control.io_calls import IoCalls, text_of
-from xengen.control.nic_shares import NicShare, made_mac
+from xengen.control.nic_shares import NO_NIC, NicShare, made_mac
 from xengen.control.partitions import Table, table_of_file
 from xengen.control.shares import DiskShare, Range, device_name, device_number
 from xengen.control.vbd_back import KIND as VBD
@@ -105,7 +105,8 @@ class Devices:
         """Give a domain, whose UUID is known, a virtual interface; UserError."""
         used = {held.back.handle for held in self.held(domid) if held.back.kind == VIF}
         handle = next(number for number in range(len(used) + 1) if number not in used)
-        back = VifBack(self.calls, domid, handle, share.mac or made_mac(uuid, handle), share)
+        nic = share.nic if share.nic is not None else 0 if any(True for _ in self.calls.nics()) else NO_NIC
+        back = VifBack(self.calls, domid, handle, share.mac or made_mac(uuid, handle), nic, share)
         back.create()
         return self._hold(domid, back)
 

@@ -3,7 +3,8 @@
 Invariants
   - A look reads the front end's state once and makes at most one move, so a front end that changes its mind meanwhile
     is seen at the next look.
-  - A ring is connected only between CONNECT and DISCONNECT; both are of the same `Back`.
+  - A ring is connected only between CONNECT and DISCONNECT; both are of the same `Back`. What is in flight ends before
+    the front end hears that its ring is let go: its pages are its own again then.
   - What a front end wrote is numbers and texts to be checked: a wrong one closes this device, with the reason in its
     node `error`, and nothing else.
   - A front end that closes and begins again (a kernel behind a boot loader) is served again.
@@ -24,6 +25,10 @@ from xengen.store.tree import Tree
 
 PROTOCOL = "x86_32-abi"
 WORD = 1 << 32
+
+
+class NotYet(UserError):
+    """A step cannot be made before something has ended; the next look tries again."""
 
 
 class Front:
@@ -69,6 +74,10 @@ class Back(Protocol):
     def handle(self) -> int:
         """The number that the domain knows it by."""
 
+    @property
+    def ready(self) -> frozenset[State]:
+        """The states of a front end whose ring is to be taken: its nodes are complete."""
+
     def configuration(self) -> tuple[Mapping[str, object], Mapping[str, object]]:
         """Return the nodes of front and back end that are there from the beginning, without those of all devices."""
 
@@ -76,10 +85,10 @@ class Back(Protocol):
         """Return the nodes that tell the front end what it can ask for."""
 
     def connect(self, front: Front) -> Mapping[str, object]:
-        """Have the hypervisor serve the front end's ring; return the nodes of the device's data. UserError."""
+        """Have the hypervisor serve the front end's ring; return the nodes of the device's data. UserError, NotYet."""
 
-    def disconnect(self) -> None:
-        """Have the hypervisor let go of the ring, if it has one."""
+    def disconnect(self) -> bool:
+        """Have the hypervisor let go of the ring, if it has one; return whether nothing is in flight any more."""
 
     def shut(self) -> str:
         """Return why the hypervisor has shut the ring, "" when it serves it."""
@@ -126,9 +135,13 @@ class Handshake:
         move = next_move(self.front.state, self.state)
         if move is None or (self.going and move.then is not State.CLOSED):
             return False
+        if Step.CONNECT in move.steps and self.front.state not in self.back.ready:
+            return False
         try:
             for step in move.steps:
                 self._write(self.place, self._steps[step]())
+        except NotYet:
+            return False
         except UserError as error:
             self._refuse(str(error))
         else:
@@ -171,7 +184,8 @@ class Handshake:
         return self.back.connect(self.front)
 
     def _disconnect(self) -> Mapping[str, object]:
-        self.back.disconnect()
+        if not self.back.disconnect():
+            raise NotYet("something is in flight")
         return {}
 
     def _refuse(self, reason: str) -> None:

@@ -35,7 +35,7 @@ from xengen.control.places import HostPlaces
 from xengen.control.reach import PAGE, Far, Near, Reach, SharedPage
 from xengen.control.services import serve_domain
 from xengen.control.shares import parse_share
-from xengen.errors import UserError
+from xengen.errors import UserError, XengenError
 from xengen.machine.disks import DiskSpec
 from xengen.machine.machine import Machine
 from xengen.machine.nics import NicSpec
@@ -43,6 +43,7 @@ from xengen.machine.spec import MachineSpec, Module
 from xengen.machine.transcript import Transcript, domain_ends
 from xengen.store.domain_nodes import DomainFacts
 from xengen.store.server import Server
+from xengen.toolchain.packed import unpacked
 
 _VALUES = assembler_symbols()
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
@@ -75,6 +76,8 @@ class Host:
         self.devices = Devices(IoCalls(self.reach), self.store.tree, self.machine.spec.disks)
         self._stopping = threading.Event()
         self._ends_seen = 0
+        self._ended = False
+        self._on_end: Callable[[], None] = lambda: None
         self._heard = 0
         self._transcript = Transcript()
         self.store.introduce(0)
@@ -177,7 +180,7 @@ class Host:
         """Create a domain and return what it is like; yields (bytes done, bytes) of an upload on the way. UserError."""
         self._check_name(recipe.name)
         with ExitStack() as uploaded:
-            kernel = yield from self._image(recipe.image, uploaded)
+            kernel = yield from self._image(recipe.image, uploaded, unpack=unpacked)
             initrd = (yield from self._image(recipe.initrd, uploaded)) if recipe.initrd else None
             return self._make(recipe, kernel, initrd, paused=paused)
 
@@ -210,14 +213,16 @@ class Host:
 
     # Images.
 
-    def _image(self, name: str, uploaded: ExitStack) -> Generator[tuple[int, int], None, Image]:
-        """Return the host's image of that name, or upload the file until `uploaded` ends."""
+    def _image(
+        self, name: str, uploaded: ExitStack, unpack: Callable[[bytes, str], bytes] = lambda data, name: data
+    ) -> Generator[tuple[int, int], None, Image]:
+        """Return the host's image of that name, or upload what `unpack` makes of the file until `uploaded` ends."""
         with self.lock:
             for image in self.control.images():
                 if image.name == name:
                     return image
         try:
-            data = Path(name).read_bytes()
+            data = unpack(Path(name).read_bytes(), name)
         except OSError as error:
             raise UserError(
                 f"{name} is no image of this host, and no file that can be read ({error.strerror})"
@@ -292,12 +297,27 @@ class Host:
     # The thread.
 
     def _serve(self) -> None:
-        while not self._stopping.wait(self.interval) and self.machine.ending() is None:
+        try:
+            while not self._stopping.wait(self.interval):
+                if (ending := self.machine.ending()) is not None:
+                    raise XengenError(f"the machine {ending.value}")
+                with self.lock:
+                    for guest in list(self.guests.values()):
+                        guest.serve()
+                    self.devices.look()
+                    self._see_ends()
+        except XengenError as error:
+            print(error, file=sys.stderr, flush=True)
             with self.lock:
-                for guest in list(self.guests.values()):
-                    guest.serve()
-                self.devices.look()
-                self._see_ends()
+                self._ended = True
+                self._on_end()
+
+    def when_ended(self, action: Callable[[], None]) -> None:
+        """Have `action` called when the machine ends by itself; at once if it has."""
+        with self.lock:
+            self._on_end = action
+            if self._ended:
+                action()
 
     def _see_ends(self) -> None:
         """Do with each domain that has ended since the last look what its recipe says."""

@@ -28,6 +28,7 @@ from xengen.store.paths import home, parse
 
 _VALUES = assembler_symbols()
 CONSOLE_SECONDS = 0.02
+_SENTENCES = {"ENOENT": "the store has no such node", "EINVAL": "that is no path of the store"}
 SHUTDOWN_REASONS = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft reset")
 
 Record = dict[str, Any]
@@ -203,7 +204,7 @@ class Methods(DiskMethods, NetMethods):
             with self._host.lock:
                 return action(0, parse(path.encode(), 0))
         except StoreError as error:
-            raise UserError(f"{path}: {error.name}") from error
+            raise UserError(f"{path}: {_SENTENCES.get(error.name, error.name)}") from error
 
     def _record(self, info: DomctlInfo) -> Record:
         """Return a record; the lock is held, so that the domain is still there."""

@@ -13,7 +13,7 @@ from xengen.abi.symbols import assembler_symbols
 from xengen.abi.vif import VifRule
 from xengen.control.device_methods import DeviceMethods, Record
 from xengen.control.io_calls import text_of
-from xengen.control.nic_shares import parse_nic
+from xengen.control.nic_shares import NO_NIC, parse_nic
 from xengen.control.rules import Action, Direction, action_of, described, parse_pattern
 from xengen.control.shares import SECTOR, sectors
 from xengen.control.vif_back import KIND as VIF
@@ -134,7 +134,7 @@ class NetMethods(DeviceMethods):
                     "rx_no_buffer", "rx_errors", "credit_waits", "flipped", "in_flight", "events", "kicks")  # fmt: skip
         return {
             "domain": self._name(back.domid), "interface": back.handle, "mac": back.mac.hex(":"),
-            "ip": str(back.share.ip or ""), "nic": back.share.nic, "state": self._state(back),
+            "ip": str(back.share.ip or ""), "nic": None if back.nic == NO_NIC else back.nic, "state": self._state(back),
             **({} if info is None else {name: getattr(info, name) for name in counters}),
         }  # fmt: skip
 

@@ -20,6 +20,7 @@ from xengen.errors import UserError
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.I)
 KEYS = ("mac", "ip", "nic", "allow", "rate")
+NO_NIC = -1
 # The vendor's part of the addresses that Xen's tools give.
 PREFIX = bytes((0x00, 0x16, 0x3E))
 
@@ -28,13 +29,13 @@ PREFIX = bytes((0x00, 0x16, 0x3E))
 class NicShare:
     """A virtual interface. mac: b"" for one that is made of the domain's UUID. ip: the one that it may use, or None.
 
-    nic: the wire that it is on, a NIC's number, or None: a wire that leads nowhere else. allow: what may come in, None:
-    all. rate: bytes that it may send in a second, 0: as many as it can.
+    nic: the wire that it is on: a NIC's number; NO_NIC: one that leads nowhere else; None: the first NIC's, if there is
+    one. allow: what may come in, None: all. rate: bytes that it may send in a second, 0: as many as it can.
     """
 
     mac: bytes = b""
     ip: IPv4Address | None = None
-    nic: int | None = 0
+    nic: int | None = None
     allow: tuple[Pattern, ...] | None = None
     rate: int = 0
 
@@ -51,7 +52,7 @@ def parse_nic(text: str) -> NicShare:
     return NicShare(
         _mac(found["mac"]) if "mac" in found else b"",
         _address(found["ip"]) if "ip" in found else None,
-        _nic(found.get("nic", "0")),
+        _nic(found["nic"]) if "nic" in found else None,
         allow,
         sectors(found["rate"]) * SECTOR if "rate" in found else 0,
     )
@@ -78,9 +79,9 @@ def _address(text: str) -> IPv4Address:
         raise UserError(f"{text!r} is no address: write one such as 10.0.2.15") from error
 
 
-def _nic(text: str) -> int | None:
+def _nic(text: str) -> int:
     if text == "none":
-        return None
+        return NO_NIC
     if not text.isascii() or not text.isdigit():
         raise UserError(f"nic={text} is none: write the number of a network interface of the host, or none")
     return int(text)

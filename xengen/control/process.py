@@ -82,6 +82,7 @@ def serve(spec: HostSpec, places: HostPlaces) -> None:
         methods = Methods(host)
         server = Server(methods, places.socket)
         methods.on_down = server.stop
+        host.when_ended(server.die)
         server.serve()
 
 

@@ -54,8 +54,12 @@ class Server:
 
     def stop(self) -> None:
         """Take no more connections, and have `serve` return; calls under way are answered."""
-        self.stopped.set()
         self.path.unlink(missing_ok=True)
+        self.die()
+
+    def die(self) -> None:
+        """As `stop`, but in distress: who comes later finds a socket without a server, as after a crash."""
+        self.stopped.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -103,4 +107,6 @@ class Server:
             return end.value
         finally:
             items.close()
+        if self.path.exists():
+            raise Gone("the machine has ended")
         return None

@@ -16,7 +16,9 @@ from xengen.abi.vbd import VbdConnect, VbdCreate, VbdExtent, VbdInfo, VbdNothing
 from xengen.control.calls import Refused
 from xengen.control.handshake import Front
 from xengen.control.io_calls import IoCalls
+from xengen.control.ring_calls import connect, is_shut
 from xengen.control.shares import SECTOR
+from xengen.control.xenbus import State
 
 _VALUES = assembler_symbols()
 KIND = "vbd"
@@ -43,6 +45,7 @@ class VbdBack:
     extents: tuple[Extent, ...]
     writable: bool
     kind: str = KIND
+    ready: frozenset[State] = frozenset({State.INITIALISED, State.CONNECTED})
 
     def create(self) -> None:
         """Have the hypervisor make it; nothing is left when it is Refused."""
@@ -80,18 +83,20 @@ class VbdBack:
     def connect(self, front: Front) -> Mapping[str, object]:
         """As Back."""
         argument = VbdConnect(ring_ref=front.number("ring-ref"), port=front.number("event-channel"))
-        self._make("vbd_connect", argument, f"the ring of {self.device} cannot be taken")
+        rings = f"the ring of {self.device}"
+        connect(self.calls, "vbd_connect", argument, rings, domain=self.domid, handle=self.handle)
         sizes = {"sectors": sum(extent.sectors for extent in self.extents), "sector-size": SECTOR}
         return {**sizes, "physical-sector-size": SECTOR, "info": 0 if self.writable else _VALUES["VDISK_READONLY"]}
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> bool:
         """As Back."""
         self.calls.try_to("vbd_disconnect", VbdNothing(), domain=self.domid, handle=self.handle)
+        info = self.info()
+        return info is None or info.in_flight == 0
 
     def shut(self) -> str:
         """As Back."""
-        info = self.info()
-        return reason_of(info.reason) if info is not None and info.state == _VALUES["IO_STATE_SHUT"] else ""
+        return is_shut(self.info())
 
     def destroy(self) -> None:
         """As Back."""
@@ -103,7 +108,7 @@ class VbdBack:
         result = self.calls.try_to("vbd_info", info, domain=self.domid, handle=self.handle)
         return info if result >= 0 else None
 
-    def _make(self, command: str, argument: VbdCreate | VbdExtent | VbdConnect, what: str) -> None:
+    def _make(self, command: str, argument: VbdCreate | VbdExtent, what: str) -> None:
         self.calls.make(command, argument, what, domain=self.domid, handle=self.handle)
 
 
@@ -111,21 +116,6 @@ _REASONS = {
     "EBUSY": "another domain has some of them, and one of both may write there",
     "EINVAL": "the disk does not have them",
     "EROFS": "that disk is read-only",
-}
-
-
-def reason_of(number: int) -> str:
-    """Return in words why the hypervisor has shut a ring."""
-    names = [name for name in _VALUES if name.startswith("IO_REASON_") and _VALUES[name] == number]
-    name = names[0].removeprefix("IO_REASON_").lower() if names else str(number)
-    return f"the ring was shut: {_WORDS.get(name, name.replace('_', ' '))}"
-
-
-_WORDS = {
-    "disconnected": "the toolstack has taken it away",
-    "port_closed": "its port was closed",
-    "domain_ended": "its domain has ended",
-    "producer": "its producer has jumped, or runs backwards",
 }
 
 

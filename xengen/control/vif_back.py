@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from xengen.abi.symbols import assembler_symbols
 from xengen.abi.vbd import VbdNothing
 from xengen.abi.vif import VifConnect, VifCreate, VifCredit, VifInfo, VifPolicy, VifRule
+from xengen.control.calls import Refused
 from xengen.control.handshake import Front
 from xengen.control.io_calls import IoCalls
-from xengen.control.nic_shares import NicShare
+from xengen.control.nic_shares import NO_NIC, NicShare
+from xengen.control.ring_calls import connect, is_shut
 from xengen.control.rules import Action, Direction, Pattern
-from xengen.control.vbd_back import reason_of
+from xengen.control.xenbus import State
 
 _VALUES = assembler_symbols()
 KIND = "vif"
@@ -37,24 +39,29 @@ class Target:
 
 @dataclass(frozen=True)
 class VifBack:
-    """A virtual interface of domain `domid`, its number `handle` there. mac: six bytes."""
+    """A virtual interface of domain `domid`, its number `handle` there. mac: six bytes. nic: its wire's, or NO_NIC."""
 
     calls: IoCalls
     domid: int
     handle: int
     mac: bytes
+    nic: int
     share: NicShare
     kind: str = KIND
+    # One that is only INITIALISED may wait for us to stay in INIT_WAIT, before it says more (GNU Mach does).
+    ready: frozenset[State] = frozenset({State.CONNECTED})
 
     def create(self) -> None:
         """Have the hypervisor make it, with its rules; nothing is left when it is Refused."""
-        nic = _VALUES["VIF_NO_NIC"] if self.share.nic is None else self.share.nic
-        argument = VifCreate(nic=nic)
+        argument = VifCreate(nic=_VALUES["VIF_NO_NIC"] if self.nic == NO_NIC else self.nic)
         argument.mac[:] = list(self.mac)
         if self.share.ip is not None:
             argument.ip = int.from_bytes(self.share.ip.packed, "little")
-        what = f"cannot make interface {self.handle} for domain {self.domid}"
-        self.calls.make("vif_create", argument, what, domain=self.domid, handle=self.handle)
+        try:
+            self.calls.make("vif_create", argument, "", domain=self.domid, handle=self.handle)
+        except Refused as error:
+            what = f"cannot make interface {self.handle} for domain {self.domid}"
+            raise Refused(what, error.name, self._reasons().get(error.name, "")) from error
         try:
             if self.share.allow is not None:
                 # Without ARP nobody finds it, so whoever allows anything allows that.
@@ -66,6 +73,12 @@ class VifBack:
         except BaseException:
             self.destroy()
             raise
+
+    def _reasons(self) -> dict[str, str]:
+        return {
+            "ENOENT": f"the host has no network interface {self.nic}",
+            "EEXIST": f"{self.mac.hex(':')} is the address of another one on its wire",
+        }
 
     # Rules.
 
@@ -119,17 +132,19 @@ class VifBack:
             tx_ref=front.number("tx-ring-ref"), rx_ref=front.number("rx-ring-ref"), tx_port=front.number(tx),
             rx_port=front.number(rx) if rx else 0, flags=flags,
         )  # fmt: skip
-        self._make("vif_connect", argument, f"the rings of {self._name} cannot be taken")
+        rings = f"the rings of {self._name}"
+        connect(self.calls, "vif_connect", argument, rings, domain=self.domid, handle=self.handle)
         return {}
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> bool:
         """As Back."""
         self.calls.try_to("vif_disconnect", VbdNothing(), domain=self.domid, handle=self.handle)
+        info = self.info()
+        return info is None or info.in_flight == 0
 
     def shut(self) -> str:
         """As Back."""
-        info = self.info()
-        return reason_of(info.reason) if info is not None and info.state == _VALUES["IO_STATE_SHUT"] else ""
+        return is_shut(self.info())
 
     def destroy(self) -> None:
         """As Back."""
@@ -145,5 +160,5 @@ class VifBack:
     def _name(self) -> str:
         return f"interface {self.handle} of domain {self.domid}"
 
-    def _make(self, command: str, argument: VifRule | VifPolicy | VifCredit | VifConnect, what: str) -> None:
+    def _make(self, command: str, argument: VifRule | VifPolicy | VifCredit, what: str) -> None:
         self.calls.make(command, argument, what, domain=self.domid, handle=self.handle)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ctypes import sizeof
+from typing import TYPE_CHECKING
 
 from xengen.abi.hypervisor import Port
 from xengen.abi.symbols import assembler_symbols
-from xengen.inspect.survey import Survey
 from xengen.inspect.views import Domain, Hypervisor
 from xengen.inspect.violation import Rule, Violation
+
+if TYPE_CHECKING:
+    from xengen.inspect.survey import Survey
 
 _VALUES = assembler_symbols()
 CLOSED, UNBOUND, INTERDOMAIN, VIRQ, IPI, DEVICE = (

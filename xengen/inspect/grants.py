@@ -104,7 +104,9 @@ def grants_of(hypervisor: Hypervisor, domain: Domain) -> Grants | None:
 
 
 def records(survey: Survey) -> Iterator[Violation]:
-    """Uses of entries are as many as there are handles for them; a handle is of a frame that its granter owns."""
+    """Uses of entries are as many as there are handles and virtual devices for them; each is of a frame that its
+    granter owns.
+    """
     found: dict[tuple[int, int], list[int]] = {}
     owners = {domain.address: domain for domain in survey.domains}
     for grants in survey.grants:
@@ -123,6 +125,11 @@ def records(survey: Survey) -> Iterator[Violation]:
             said = f"{grants.record.next_handle} handles were given out"
             detail = f"{said}, {len(grants.handles)} are in use, {free} free"
             yield Violation(Rule.GRANT, detail, domain=grants.domain.id)
+    for use in survey.device_uses:
+        granter = owners.get(use.granter)
+        if granter is None or survey.domain_of(use.mfn) != granter.id:
+            yield Violation(Rule.GRANT, f"{use.what} uses a frame that is not its domain's", use.mfn)
+        found.setdefault((use.granter, use.ref), [0, 0])[int(use.writable)] += 1
     for grants in survey.grants:
         for ref, counted in grants.uses.items():
             handles = found.pop((grants.domain.address, ref), [0, 0])
@@ -145,7 +152,7 @@ def granted(survey: Survey) -> Counter[tuple[int, int, bool]]:
 
 def _miscounted(domain: int, ref: int, counted: tuple[int, int], handles: Sequence[int]) -> Violation:
     said = f"entry {ref} has {counted[0]} readers and {counted[1]} writers"
-    detail = f"{said}, but there are handles for {handles[0]} and {handles[1]}"
+    detail = f"{said}, but there are handles and devices for {handles[0]} and {handles[1]}"
     return Violation(Rule.GRANT, detail, domain=domain)
 
 

@@ -29,6 +29,9 @@ from xengen.inspect import (
     scheduler,
     tables,
     timers,
+    vbd,
+    vif,
+    virtual_devices,
 )
 from xengen.inspect.survey import Survey, survey
 from xengen.inspect.tables import Mapping, Permits, nothing_permitted
@@ -80,6 +83,14 @@ CHECKS: tuple[Check, ...] = (
     descriptors.gates,
     events.ports,
     events.channels,
+    virtual_devices.places,
+    virtual_devices.ports,
+    virtual_devices.turns,
+    vbd.records,
+    vbd.extents,
+    vif.records,
+    vif.wires,
+    vif.queue,
     timers.timers,
     scheduler.queues,
     scheduler.states,

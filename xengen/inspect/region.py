@@ -17,6 +17,7 @@ from xengen.inspect.devices import nics
 from xengen.inspect.images import kept_images
 from xengen.inspect.survey import FREE, HYPERVISOR, NO_RAM, OWNED, Survey
 from xengen.inspect.views import Flags, Hypervisor, Numbers
+from xengen.inspect.vif import frames as vif_frames
 from xengen.inspect.violation import Rule, Violation
 
 
@@ -137,6 +138,7 @@ def known_frames(survey: Survey) -> Flags:
         known[[mfn for mfn in image.frames if mfn < count]] = True
     for nic in nics(hypervisor):
         known[[mfn for mfn in nic.buffers if mfn < count]] = True
+    known[[mfn for mfn in vif_frames(hypervisor) if mfn < count]] = True
     for grants in survey.grants:
         known[[mfn for mfn in grants.hidden if mfn < count]] = True
     return known

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xengen.inspect import layout
+from xengen.inspect import layout, vbd, vif
 from xengen.inspect.grants import Grants, grants_of
 from xengen.inspect.views import Domain, Entries, Flags, Hypervisor, Numbers, Records
 from xengen.inspect.violation import Step
+from xengen.inspect.virtual_devices import GrantUse
 from xengen.inspect.walk import Links, Roots, Tables, walk
 
 # What a frame is.
@@ -82,6 +83,7 @@ class Survey:
     windows: tuple[Window, ...]
     holdings: tuple[Holding, ...]
     grants: tuple[Grants, ...]
+    device_uses: tuple[GrantUse, ...]
     references: Numbers
     uses: Numbers
 
@@ -114,16 +116,20 @@ def survey(hypervisor: Hypervisor) -> Survey:
     tables = walk(hypervisor.pages, records, _roots(records, domains), limits[owners])
     windows = tuple(_windows(hypervisor, domains))
     grants = tuple(found for domain in domains if (found := grants_of(hypervisor, domain)) is not None)
-    held = holdings(domains, grants)
+    device_uses = (*vbd.grant_uses(hypervisor), *vif.grant_uses(hypervisor))
+    held = holdings(domains, grants, device_uses)
     references, uses = _uses(records, domains, tables, windows, held)
     return Survey(
-        hypervisor, domains, records, ram, free, owners, kinds, tables, windows, held, grants, references, uses
+        hypervisor, domains, records, ram, free, owners, kinds, tables, windows, held, grants, device_uses, references,
+        uses,
     )  # fmt: skip
 
 
-def holdings(domains: tuple[Domain, ...], grants: tuple[Grants, ...]) -> tuple[Holding, ...]:
+def holdings(
+    domains: tuple[Domain, ...], grants: tuple[Grants, ...], device_uses: tuple[GrantUse, ...]
+) -> tuple[Holding, ...]:
     """The frames of domains that the hypervisor keeps a reference to: it writes into shared_info, vcpu_info and grant
-    tables, and a grant that is in use is held.
+    tables, and a grant that is in use, by a mapping or by a virtual device, is held.
     """
     shared = [
         Holding(domain.record.shared_info_mfn, True, f"shared_info of domain {domain.id}", from_heap=True)
@@ -141,7 +147,8 @@ def holdings(domains: tuple[Domain, ...], grants: tuple[Grants, ...]) -> tuple[H
         for mfn in one.frames
     ]
     in_use = [Holding(handle.mfn, handle.writable, handle.name) for one in grants for handle in one.handles]
-    return (*shared, *moved, *tables, *in_use)
+    by_devices = [Holding(use.mfn, use.writable, use.what) for use in device_uses]
+    return (*shared, *moved, *tables, *in_use, *by_devices)
 
 
 def _owners(records: Records, domains: tuple[Domain, ...]) -> Numbers:

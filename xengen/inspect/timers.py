@@ -2,7 +2,7 @@
 
 Invariants
   - timer_heap[1] to timer_heap[timer_count] are addresses of TIMERs (time/timers.s); place n leads to 2n and 2n + 1.
-  - A TIMER lies in a DOMAIN or VCPU that is there, or in the hypervisor's data.
+  - A TIMER lies in a DOMAIN, a VCPU or a virtual interface that is there, or in the hypervisor's data.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from ctypes import Array, Structure, sizeof
 from dataclasses import dataclass
 from typing import Any
 
+from xengen.abi import vif as abi
 from xengen.abi.hypervisor import Domain, Timer, Vcpu
 from xengen.abi.symbols import assembler_symbols
 from xengen.inspect.survey import Survey
 from xengen.inspect.views import Hypervisor
+from xengen.inspect.vif import vifs
 from xengen.inspect.violation import Rule, Violation
 
 MOST = assembler_symbols()["TIMERS"]
@@ -102,6 +104,8 @@ def _places(survey: Survey) -> Iterator[Place]:
         yield Place(domain.address, sizeof(Domain), domain.id)
         if domain.vcpu is not None:
             yield Place(domain.vcpu.address, sizeof(Vcpu), domain.id)
+    for vif in vifs(survey.hypervisor):
+        yield Place(vif.device.address, sizeof(abi.Vif), None)
     for section in ("data", "bss"):
         start = survey.hypervisor.symbol(f"__{section}_start")
         yield Place(start, survey.hypervisor.symbol(f"__{section}_end") - start, None)

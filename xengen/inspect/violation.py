@@ -50,7 +50,11 @@ class Rule(StrEnum):
     DESCRIPTOR_WINDOW = "descriptor-window"  # the per-domain window shows descriptor frames of the domain only
     GATE = "gate"  # the IDT's gates lead where they should, and may be used by whom they should
     PORT = "port"  # an event channel port is what its record says, and bound to what there is
-    CHANNEL = "channel"  # the two ends of an event channel name each other
+    CHANNEL = "channel"  # the two ends of an event channel name each other, or a port and a virtual device
+    DEVICE = "device"  # a virtual device is a domain's, has a port while it is connected, and is queued once
+    RING = "ring"  # a VBD's requests are in the lists that they say, as many as its ring has unanswered
+    INTERFACE = "interface"  # a VIF is on its wire, waits as it says, and its packets are counted; so are their frames
+    EXTENT = "extent"  # a VBD's extents are on a disk, and are its sectors
     TIMER = "timer"  # the heap of timers has those that are set, in order, and the alarm is not later than any
     RUN_QUEUE = "run-queue"  # the scheduler's heaps have those that wait, in order, and each knows its place
     RUN_STATE = "run-state"  # who may run runs or waits, as its state says, and is not behind the others' time

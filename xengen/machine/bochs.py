@@ -61,10 +61,14 @@ class BochsExited(MachineError):
 
 @dataclass(frozen=True)
 class BochsSpec:
-    """One machine: an ISO and its memory in bytes, a multiple of 1 MiB."""
+    """One machine: an ISO and its memory in bytes, a multiple of 1 MiB.
+
+    devices: further lines of the configuration, such as `e1000: ethmod=null, mac=52:54:00:12:34:56`.
+    """
 
     iso: Path
     memory: int = 128 * MIB
+    devices: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise UserError when Bochs, a part of it, or the ISO is missing."""
@@ -85,7 +89,8 @@ def missing_packages() -> tuple[str, ...]:
 def configuration(spec: BochsSpec, iso: str, log: str) -> str:
     """Return the text of Bochs's configuration file; `iso` and `log` are the names under which Bochs opens them."""
     template = Template((CONFIGURATION / "bochsrc.txt").read_text(encoding="utf-8"))
-    return template.substitute(iso=iso, memory=spec.memory // MIB, log=log, bios=BIOS, vgabios=VGA_BIOS)
+    text = template.substitute(iso=iso, memory=spec.memory // MIB, log=log, bios=BIOS, vgabios=VGA_BIOS)
+    return text + "".join(f"{line}\n" for line in spec.devices)
 
 
 class Bochs:

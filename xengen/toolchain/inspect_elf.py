@@ -24,6 +24,8 @@ NOTE_PREFIX = "XEN_ELFNOTE_"
 LEGACY_SECTION = "__xen_guest"
 # Line tables beyond this are those of whole kernels, whose decoding takes minutes.
 MAX_LINE_TABLE_BYTES = 8 << 20
+ELFCLASS32 = b"\x01"
+_HEADER_BYTES = {ELFCLASS32: 52, b"\x02": 64}
 _NOTE_HEADER = struct.Struct("<III")
 _TEXT_NOTES = frozenset({"GUEST_OS", "GUEST_VERSION", "XEN_VERSION", "LOADER", "PAE_MODE", "FEATURES", "BSD_SYMTAB"})
 
@@ -98,6 +100,9 @@ def read_elf(path: Path) -> ElfInfo:
             stream.seek(0)
             if stream.read(4) != b"\x7fELF":
                 raise UserError(f"{path} is no ELF file: it does not begin with 7f 45 4c 46")
+            header = _HEADER_BYTES.get(stream.read(1) or ELFCLASS32)
+            if header is not None:
+                _check_part(path, "header", 0, header, size)
             stream.seek(0)
             elf = ELFFile(stream)
             _check_bounds(path, elf, size)

@@ -1,26 +1,18 @@
 # A guest that uses a disk: it writes a pattern and verifies it, or floods the disk with requests.
 #
 # On its command line: mode=both (write, then verify; or write, verify, flood, which reads for ever, drown, which writes
-# for ever) seed=0 (of the pattern) sectors=0 (0: all) depth=8 (requests in flight) size=8 (sectors of a request).
+# for ever), and what asm/lib/guest_disk.s reads.
 #
 # Invariants
-#   - Word i of sector s is (seed + 128 s + i) * DISK_PATTERN: anybody can say what must be there.
 #   - When it has done all it says so, writes data/disk into the store last, and sleeps for ever.
 
 {{ elf_note("GUEST_OS", ".asciz", '"disk"') }}
 
         .text
 
-{{ space("disk_seed", 4) }}
-{{ space("disk_sectors", 4) }}
-{{ space("disk_depth", 4) }}
-{{ space("disk_size", 4) }}
 {{ space("disk_mode", 4) }}
-{% for name in ["seed", "sectors", "depth", "size", "mode"] %}
-{{ text("option_" ~ name, name ~ "=") }}
-{% endfor %}
+{{ text("option_mode", "mode=") }}
 {{ text("data_folder", "data") }}
-{{ text("flush_name", "feature-flush-cache") }}
 {{ text("disk_name", "disk") }}
 {{ text("done_value", "done") }}
 {{ text("none_value", "no disk") }}
@@ -48,6 +40,7 @@
         call    block_begin
         jc      {{ L("no_disk") }}
         call    disk_options
+        call    disk_read_mode
 {{ print("disk: %u sectors, depth %u, %u sectors each\\n", "disk_sectors", "disk_depth", "disk_size") }}
         movl    disk_mode, %eax
         cmpb    $MODE_FLOOD, %al
@@ -96,43 +89,21 @@
         jmp     1b
 {% endcall %}
 
-{% set L = labels("disk_options") %}
-# disk_options(): reads the command line.
+{% set L = labels("disk_read_mode") %}
+# disk_read_mode(): reads which mode the command line wants.
 #
-# in:    %ebp = start_info; block_sectors
-# out:   disk_mode, disk_seed, disk_sectors, disk_depth, disk_size
-# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
-# errs:  what is too large, or 0, is made what there is
-{% call routine("disk_options") %}
-        leal    START_INFO_cmd_line(%ebp), %ebx
+# in:    %ebp = start_info
+# out:   disk_mode
+# clob:  %eax, %esi, %edi
+# errs:  without one: both
+{% call routine("disk_read_mode") %}
         movl    $MODE_BOTH, disk_mode
-        movl    %ebx, %esi
+        leal    START_INFO_cmd_line(%ebp), %esi
         movl    $option_mode, %edi
         call    option_find
-        jc      {{ L("no_mode") }}
+        jc      {{ L("done") }}
         movzbl  (%esi), %eax
         movl    %eax, disk_mode
-{{ L("no_mode") }}:
-        xorl    %eax, %eax
-        movl    %ebx, %esi
-        movl    $option_seed, %edi
-        call    option_number
-        movl    %eax, disk_seed
-{% for name, default, most in [("sectors", 0, "block_sectors"), ("depth", 8, "$BLOCK_SLOTS"),
-                               ("size", 8, "$BLOCK_SLOT_sectors")] %}
-        movl    %ebx, %esi
-        movl    $option_{{ name }}, %edi
-        movl    ${{ default }}, %eax
-        call    option_number
-        movl    {{ most }}, %ecx
-        cmpl    %ecx, %eax
-        ja      {{ L(name ~ "_most") }}
-        testl   %eax, %eax
-        jnz     {{ L(name ~ "_good") }}
-{{ L(name ~ "_most") }}:
-        movl    %ecx, %eax
-{{ L(name ~ "_good") }}:
-        movl    %eax, disk_{{ name }}
-{% endfor %}
+{{ L("done") }}:
         ret
 {% endcall %}

@@ -1,6 +1,6 @@
 # A guest that serves a network: ARP, ICMP echo, and the service echo (RFC 862) over UDP and TCP, port 7.
 #
-# Its address is on its command line: ip=10.0.2.15.
+# Its address is on its command line: ip=10.0.2.15. If it has a disk, it writes and verifies that first.
 #
 # Invariants
 #   - A packet is taken only when there is a buffer for its answer: what is too much is dropped before it costs us.
@@ -36,6 +36,7 @@
         call    grants_begin
         testl   %eax, %eax
         jnz     {{ L("no_interface") }}
+        call    disk_check
         call    net_begin
         jc      {{ L("no_interface") }}
 {{ print("echo: serves\\n") }}

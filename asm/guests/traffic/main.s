@@ -1,7 +1,8 @@
 # A traffic generator: it sends UDP datagrams to the service echo of another, and counts what comes back.
 #
 # On its command line: ip=10.0.2.16 (its own) to=10.0.2.15 (whom it asks, on the same network) size=64 (bytes of each
-# datagram) count=100 (0: for ever) rate=1000 (a second; 0: as many as go) wait=1000 (ms for the last answers).
+# datagram) count=100 (0: for ever) rate=1000 (a second; 0: as many as go) wait=1000 (ms for the last answers). If it
+# has a disk, it writes and verifies that first.
 #
 # Invariants
 #   - traffic_sent = traffic_answered + what is on its way or lost: an answer counts once, by its number.
@@ -45,6 +46,7 @@
         call    grants_begin
         testl   %eax, %eax
         jnz     {{ L("no_interface") }}
+        call    disk_check
         call    net_begin
         jc      {{ L("no_interface") }}
         call    traffic_find

@@ -5,7 +5,8 @@
 #     in the log and changes nothing: a typing error must not keep a machine from booting.
 #   - Options: console=com1,e9 (none: no output at all); log=error|warning|info|debug; dom0_mem=, domu_mem=,
 #     domN_mem= with N from 0 to 31, in bytes or with K, M, G; services=1: domains are served from outside of the
-#     machine (event/doorbell.s).
+#     machine (event/doorbell.s); disk_timeout=SECONDS: how long a disk may not
+#     answer (drivers/disk.s).
 #   - The loader's first word, the file's name, is dropped when it is no option.
 
         .section .init, "ax"
@@ -76,7 +77,7 @@
 # out:   -
 # clob:  none
 # errs:  an unknown option or a bad value is logged, but for a word without `=`, the name of our file
-# calls: option_console, option_log, option_memory, option_switch
+# calls: option_console, option_log, option_memory, option_number, option_switch
 {% call routine("option_handle") %}
         pushal
         movb    (%esi,%ecx), %dl                # cut the word off while it is handled
@@ -207,6 +208,32 @@
         ret
 {% endcall %}
 
+{% set L = labels("option_number") %}
+# option_number(value, variable): a number.
+#
+# in:    %esi = value, %edi = address of the variable
+# out:   %eax = 1, or 0 when the value is no number, or has something behind it
+# clob:  none
+# errs:  a bad value changes nothing
+{% call routine("option_number") %}
+        pushl   %edx
+        pushl   %esi
+        call    string_to_number                # %eax = number, %edx = 1 if it is one, %esi = behind it
+        testl   %edx, %edx
+        jz      {{ L("bad") }}
+        cmpb    $0, (%esi)
+        jne     {{ L("bad") }}
+        movl    %eax, (%edi)
+        jmp     {{ L("good") }}
+{{ L("bad") }}:
+        xorl    %edx, %edx
+{{ L("good") }}:
+        movl    %edx, %eax
+        popl    %esi
+        popl    %edx
+        ret
+{% endcall %}
+
 {% set L = labels("option_switch") %}
 # option_switch(value, variable): on or off.
 #
@@ -230,7 +257,8 @@
 {% set options = [("console=", "option_console", "0"), ("log=", "option_log", "0"),
                   ("dom0_mem=", "option_memory", "option_dom0_pages"),
                   ("domu_mem=", "option_memory", "option_domu_pages"),
-                  ("services=", "option_switch", "option_services")] %}
+                  ("services=", "option_switch", "option_services"),
+                  ("disk_timeout=", "option_number", "disk_timeout")] %}
 {% for number in range(1, 32) %}
 {% set _ = options.append(("dom" ~ number ~ "_mem=", "option_memory", "option_dom_pages + 4 * " ~ number)) %}
 {% endfor %}

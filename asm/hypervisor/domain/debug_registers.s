@@ -53,6 +53,7 @@
         jnz     {{ L("not_permitted") }}
 {{ L("store") }}:
         movl    %ecx, VCPU_debugreg(%ebp,%ebx,4)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         call    debug_load
         xorl    %eax, %eax
         ret

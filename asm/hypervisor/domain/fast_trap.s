@@ -23,6 +23,7 @@
         pushal
         leal    VCPU_gates(%ebp), %edi
         movl    $0, VCPU_direct_gates(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         movl    $DIRECT_VECTOR_FIRST, %ecx
 {{ L("next_vector") }}:
         call    direct_gate_make                # %eax, %edx = the gate

@@ -55,6 +55,7 @@
         fninit                                  # fxrstor may leave the last instruction's addresses: another guest's
         fxrstor VCPU_fpu(%ebp)
         movl    %ebp, %ss:fpu_owner
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
 {{ L("owner") }}:
         cmpl    $0, VCPU_ts(%ebp)
         jne     {{ L("guest_asked") }}

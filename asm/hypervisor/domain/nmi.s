@@ -75,6 +75,7 @@
 # errs:  none
 {% call routine("nmi_raise") %}
         movl    $1, VCPU_nmi_pending(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         orl     $WORK_NMI, reschedule
         ret
 {% endcall %}

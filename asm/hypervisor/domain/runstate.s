@@ -142,6 +142,7 @@
         jnz     {{ L("done") }}
 {{ L("store") }}:
         movl    %edx, VCPU_runstate_area(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         xorl    %eax, %eax
 {{ L("done") }}:
         ret

@@ -30,6 +30,10 @@
 {{ L("last") }}:
         movl    %ebx, DISK_next(%edi)
         movl    %ecx, DISK_number(%ebx)
+        cmpb    $0, DISK_name(%ebx)
+        jne     {{ L("has_name") }}
+        movb    $'-', DISK_name(%ebx)
+{{ L("has_name") }}:
         movl    DISK_sectors(%ebx), %eax
         movl    DISK_sectors_high(%ebx), %edx
         shrdl   $11, %edx, %eax                 # MB

@@ -11,6 +11,7 @@
         ("PCI_ID", "0xffffffff", "VIRTIO_ID_NET", "virtio_net_probe"),
         ("PCI_ID", "0xffffffff", "E1000_PCI_ID", "e1000_probe"),
         ("PCI_ID", "0xffffffff", "VIRTIO_ID_BLOCK", "virtio_blk_probe"),
+        ("PCI_CLASS", "PCI_CLASS_MASK", "PCI_CLASS_IDE", "ide_probe"),
 ] %}
 {% call object("driver_table") %}
 {% for register, mask, value, probe in rows %}

@@ -78,7 +78,8 @@
         call    pic_acknowledge
         popl    %eax
 {{ L("not_expected") }}:
-{{ log("LOG_DEBUG", "unexpected interrupt at input %u\\n", "%eax") }}
+        addl    $PIC_VECTOR, %eax
+{{ log("LOG_DEBUG", "unexpected interrupt %u\\n", "%eax") }}
         ret
 {% endcall %}
 

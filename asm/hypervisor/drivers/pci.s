@@ -196,12 +196,16 @@
         je      {{ L("none") }}
         cmpl    $PIC_INPUTS, %ecx
         jae     {{ L("none") }}
-        movl    $PIC_TRIGGERS, %edx
-        inw     %dx, %ax
-        movzwl  %ax, %eax
+        movl    %ecx, %edx                      # a register of 8 bits for each controller
+        shrl    $3, %edx
+        addl    $PIC_TRIGGERS, %edx
+        pushl   %ecx
+        andl    $7, %ecx
+        inb     %dx, %al
+        movzbl  %al, %eax
         btsl    %ecx, %eax
-        outw    %ax, %dx
-        movl    %ecx, %eax
+        outb    %al, %dx
+        popl    %eax
         popl    %edx
         popl    %ecx
         ret

@@ -102,10 +102,10 @@
 
 {% endfor %}
 {% set L = labels("outer_frame_set") %}
-# outer_frame_set(esp): where frames from ring 3 will be written, for the vcpu that runs.
+# outer_frame_set(vcpu, esp): where frames from ring 3 will be written, for the vcpu that runs.
 #
-# in:    %ecx = esp of the guest kernel's stack
-# out:   outer_frame
+# in:    %ebp = current vcpu, %ecx = esp of the guest kernel's stack
+# out:   outer_frame, VCPU_outer_frame
 # clob:  %eax
 # errs:  none; a stack that reaches where it must not gets an address at which nothing is ever mapped
 # why:   %ss:, for it is also called with the guest's %ds
@@ -114,11 +114,13 @@
         cmpl    $HV_PRIVATE_START - OUTER_FRAME_BYTES - 4, %eax
         ja      {{ L("no_stack") }}
         addl    $4, %eax
+{{ L("have_frame") }}:
         movl    %eax, %ss:outer_frame
+        movl    %eax, VCPU_outer_frame(%ebp)
         ret
 {{ L("no_stack") }}:
-        movl    $NEVER_MAPPED, %ss:outer_frame
-        ret
+        movl    $NEVER_MAPPED, %eax
+        jmp     {{ L("have_frame") }}
 {% endcall %}
 
 {{ space("outer_frame", 4) }}

@@ -38,7 +38,7 @@
         movzwl  %ss:PORT_remote_port(%edx,%eax,8), %eax
         movl    %ss:DOMAIN_vcpu(%esi), %edx
         cmpl    $SLEEP_NONE, %ss:VCPU_sched_sleeps(%edx)
-        jne     {{ L("another") }}
+        jne     {{ L("asleep") }}
         movl    %ss:DOMAIN_shared_info(%esi), %esi
         btsl    %eax, %ss:SHARED_INFO_evtchn_pending(%esi)
         jc      {{ L("done") }}
@@ -55,6 +55,27 @@
         popl    %edx
         xorl    %eax, %eax                      # and carry is clear
         ret
+{{ L("asleep") }}:
+        cmpl    $SLEEP_EVENT, %ss:VCPU_sched_sleeps(%edx)
+        jne     {{ L("another") }}
+        cmpl    $PLAIN_FLAT, %ss:VCPU_plain(%edx)
+        jne     {{ L("another") }}
+        cmpl    $0, %ss:run_queue_count
+        jne     {{ L("another") }}
+{{ unless_easy_to_leave(L("another"), 8) }}
+        movl    %ss:DOMAIN_shared_info(%esi), %esi
+        btsl    %eax, %ss:SHARED_INFO_evtchn_pending(%esi)
+        jc      {{ L("done") }}
+        btl     %eax, %ss:SHARED_INFO_evtchn_mask(%esi)
+        jc      {{ L("done") }}
+        shrl    $PORT_BLOCK_SHIFT, %eax
+        movl    %ss:VCPU_info(%edx), %esi
+        btsl    %eax, %ss:VCPU_INFO_evtchn_pending_sel(%esi)
+        jc      {{ L("done") }}
+        movb    $1, %ss:VCPU_INFO_evtchn_upcall_pending(%esi)
+        cmpb    $0, %ss:VCPU_INFO_evtchn_upcall_mask(%esi)
+        je      hand_over_wake
+        jmp     {{ L("done") }}
 {{ L("not_send") }}:
         cmpl    $EVTCHNOP_unmask, %ebx
         jne     {{ L("long_way") }}

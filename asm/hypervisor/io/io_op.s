@@ -13,6 +13,12 @@
         ("vbd_extent", "VBD_EXTENT", true, false), ("vbd_connect", "VBD_CONNECT", true, false),
         ("vbd_disconnect", "VBD_NOTHING", true, false), ("vbd_destroy", "VBD_NOTHING", true, false),
         ("vbd_info", "VBD_INFO", true, true), ("vbd_extent_info", "VBD_EXTENT", true, true),
+        ("nic_info", "NIC_INFO", false, true), ("vif_create", "VIF_CREATE", true, false),
+        ("vif_connect", "VIF_CONNECT", true, false), ("vif_disconnect", "VBD_NOTHING", true, false),
+        ("vif_destroy", "VBD_NOTHING", true, false), ("vif_info", "VIF_INFO", true, true),
+        ("vif_rule_add", "VIF_RULE", true, true), ("vif_rule_remove", "VIF_RULE", true, false),
+        ("vif_rules", "VIF_RULE", true, true), ("vif_policy", "VIF_POLICY", true, false),
+        ("vif_credit", "VIF_CREDIT", true, false),
 ] %}
 
 {% set L = labels("do_io_op") %}

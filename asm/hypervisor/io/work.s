@@ -33,6 +33,7 @@
         call    nics_due
         orl     io_queues + IO_VBD * IO_QUEUE_size + IO_QUEUE_first, %eax
         orl     io_queues + IO_VIF * IO_QUEUE_size + IO_QUEUE_first, %eax
+        orl     vif_more, %eax
         jz      {{ L("nothing_left") }}
         call    clock_now
         addl    $IO_PAUSE_NS, %eax

@@ -106,10 +106,8 @@
 {{ L("real") }}:
         testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%edi)
         jz      {{ L("not_allowed") }}
-        movl    hv_l1 + (FIXMAP_APIC - HV_START) / PAGE_SIZE * PTE_size, %ecx
-        xorl    %eax, %ecx
-        testl   $~PAGE_OFFSET_MASK, %ecx
-        jz      {{ L("not_allowed") }}
+        call    device_is_ours
+        jc      {{ L("not_allowed") }}
         xorl    %eax, %eax
         popl    %ecx
         ret

@@ -16,6 +16,7 @@
         call    ldt_release
         movl    %ebx, VCPU_ldt_base(%ebp)
         movl    %ecx, VCPU_ldt_entries(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         jmp     ldt_load
 {% endcall %}
 

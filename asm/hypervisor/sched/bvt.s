@@ -6,7 +6,7 @@
 #   - evt is avt, or avt - warp_value while the vcpu warps.
 #   - svt is what the least avt of all runnable vcpus was when it was looked at last. It never falls but by a rebase, so
 #     that who sleeps while nobody runs gains no credit either.
-#   - The avt of the vcpu that runs is charged up to VCPU_sched_charged; that of all others is complete.
+#   - The avt of the vcpu that runs is charged up to charged_until; that of all others is complete.
 
         .text
 
@@ -14,16 +14,16 @@
 # sched_charge(vcpu, now): charges a vcpu for the time since it was charged last.
 #
 # in:    %ebp = VCPU that runs, %edx:%eax = system time
-# out:   its avt, evt, charged
+# out:   its avt, evt; charged_until
 # clob:  %eax, %ecx, %edx
 # errs:  none; one charge is bounded by CHARGE_HIGH_LIMIT << 32, which nobody reaches whose parameters make sense
 {% call routine("sched_charge") %}
         pushl   %edx
         pushl   %eax
-        subl    VCPU_sched_charged(%ebp), %eax
-        sbbl    VCPU_sched_charged_high(%ebp), %edx
-        popl    VCPU_sched_charged(%ebp)
-        popl    VCPU_sched_charged_high(%ebp)
+        subl    charged_until, %eax
+        sbbl    charged_until + 4, %edx
+        popl    charged_until
+        popl    charged_until + 4
         movl    %edx, %ecx
         mull    VCPU_sched_mcu_advance(%ebp)
         testl   %ecx, %ecx
@@ -104,7 +104,6 @@
         jmp     {{ L("have_avt") }}
 {{ L("not_behind") }}:
         subl    $AVT_HIGH_REBASE, VCPU_sched_evt_high(%ebp)
-        subl    $AVT_HIGH_REBASE, VCPU_sched_turn_avt_high(%ebp)
 {{ L("have_avt") }}:
         movl    %eax, VCPU_sched_avt_high(%ebp)
         movl    DOMAIN_next(%ebx), %ebx
@@ -169,21 +168,29 @@
         jmp     sched_effective
 {% endcall %}
 
+{% set L = labels("sched_yields") %}
 # sched_yields(vcpu): what a yield costs: its turn counts as a whole charging unit (MCU), and it gains no credit over
 # the one that has waited longest.
 #
-# in:    %ebp = VCPU that ran, has been charged and is in no queue; somebody waits
+# in:    %ebp = VCPU that runs, has been charged up to turn_now and is in no queue; somebody waits
 # out:   its avt and evt
 # clob:  %eax, %ecx, %edx
 # errs:  none
 # why:   without the first, those who yield would not take turns; without the second, one that only polls would see the
 #        others charged for its idleness, and could then hold the processor for as long
 {% call routine("sched_yields") %}
-        movl    $MCU_NS, %eax
+        movl    turn_now, %eax
+        movl    turn_now + 4, %edx
+        call    runstate_since                  # its turn
+        testl   %edx, %edx
+        jnz     {{ L("long_turn") }}
+        subl    $MCU_NS, %eax
+        jae     {{ L("long_turn") }}
+        negl    %eax
         mull    VCPU_sched_mcu_advance(%ebp)
-        addl    VCPU_sched_turn_avt(%ebp), %eax
-        adcl    VCPU_sched_turn_avt_high(%ebp), %edx
-        call    sched_at_least
+        addl    %eax, VCPU_sched_avt(%ebp)
+        adcl    %edx, VCPU_sched_avt_high(%ebp)
+{{ L("long_turn") }}:
         movl    run_queue + 4, %ecx
         movl    VCPU_sched_avt(%ecx), %eax
         movl    VCPU_sched_avt_high(%ecx), %edx
@@ -215,3 +222,4 @@
         .long   CONTEXT_ALLOWANCE
 {% endcall %}
 {{ space("svt", 8) }}
+{{ space("charged_until", 8) }}

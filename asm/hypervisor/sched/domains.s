@@ -90,6 +90,7 @@
 {% call routine("domain_stop") %}
         pushal
         movl    DOMAIN_vcpu(%ebx), %ebp
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         cmpl    %ebp, running_vcpu
         je      {{ L("runs") }}
         cmpl    $0, VCPU_sched_place(%ebp)

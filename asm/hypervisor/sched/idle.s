@@ -51,7 +51,7 @@ idle_halted:
 #
 # in:    running_vcpu = 0
 # out:   current_vcpu
-# clob:  %eax, %ebp, %fs, %gs
+# clob:  %eax, %ecx, %esi, %ebp, %fs, %gs
 # errs:  none
 {% call routine("idle_leave") %}
         movl    current_vcpu, %ebp

@@ -29,6 +29,7 @@
         movl    SCHED_BVT_DOMAIN_mcu_adv(%esi), %ecx
         call    parameters_rescale
         movl    %ecx, VCPU_sched_mcu_advance(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         movl    SCHED_BVT_DOMAIN_warpvalue(%esi), %eax
         movl    $MCU_NS, %ecx
         imull   %ecx
@@ -211,7 +212,7 @@
 # sched_allowance_set(ns): the context switch allowance, from the next choice on.
 #
 # in:    %eax = ns
-# out:   context_allowance, SMALLEST_ALLOWANCE at least; reschedule
+# out:   context_allowance, from SMALLEST_ALLOWANCE to LONGEST_SLICE; reschedule
 # clob:  %eax
 # errs:  none
 # why:   the ABI raises it when it is told; nobody can see the difference if it is done at once
@@ -220,6 +221,10 @@
         jae     {{ L("large_enough") }}
         movl    $SMALLEST_ALLOWANCE, %eax
 {{ L("large_enough") }}:
+        cmpl    $LONGEST_SLICE, %eax
+        jbe     {{ L("small_enough") }}
+        movl    $LONGEST_SLICE, %eax
+{{ L("small_enough") }}:
         movl    %eax, context_allowance
         orl     $WORK_SCHEDULE, reschedule
         ret

@@ -17,14 +17,10 @@
 {% call routine("turn_begin") %}
         movl    %ebp, running_vcpu
         call    runstate_enter
-        movl    VCPU_sched_avt(%ebp), %eax
-        movl    %eax, VCPU_sched_turn_avt(%ebp)
-        movl    VCPU_sched_avt_high(%ebp), %eax
-        movl    %eax, VCPU_sched_turn_avt_high(%ebp)
         movl    turn_now, %eax
         movl    turn_now + 4, %edx
-        movl    %eax, VCPU_sched_charged(%ebp)
-        movl    %edx, VCPU_sched_charged_high(%ebp)
+        movl    %eax, charged_until
+        movl    %edx, charged_until + 4
         call    warp_begin
         jmp     slice_begin
 {% endcall %}
@@ -50,28 +46,23 @@
 # vcpu_save(vcpu): puts the state of the vcpu that is in the processor into its VCPU.
 #
 # in:    %ebp = VCPU; its frame is the guest's on the stack
-# out:   -
-# clob:  none
+# out:   VCPU_plain
+# clob:  %eax, %ecx, %esi
 # errs:  none
 {% call routine("vcpu_save") %}
-        pushl   %eax
-        pushl   %ecx
-        pushl   %edx
-        pushl   %esi
         pushl   %edi
         movl    $hypervisor_stack_top - ENTRY_FRAME_size, %esi
         leal    VCPU_frame(%ebp), %edi
         movl    $(ENTRY_FRAME_size / 4), %ecx
         rep movsl
+        popl    %edi
         movw    %fs, VCPU_fs(%ebp)
         movw    %gs, VCPU_gs(%ebp)
+        cmpl    $PLAIN_NOT, VCPU_plain(%ebp)
+        jne     plain_find_flat
+        movl    $1, specials_live
         call    direct_gates_remove
-        popl    %edi
-        popl    %esi
-        popl    %edx
-        popl    %ecx
-        popl    %eax
-        ret
+        jmp     plain_find
 {% endcall %}
 
 {% set L = labels("vcpu_load") %}
@@ -95,18 +86,25 @@
         leal    VCPU_frame(%ebp), %esi
         movl    $(ENTRY_FRAME_size / 4), %ecx
         rep movsl
-        call    ldt_load                        # first, for %fs and %gs may have selectors of it
+        cmpl    $PLAIN_NOT, VCPU_plain(%ebp)
+        je      {{ L("special") }}
+        cmpl    $0, specials_live
+        jne     {{ L("special") }}
+{{ L("segments") }}:
+        {{ user("movw VCPU_fs(%ebp), %fs", fail=L("null_fs")) }}
+{{ L("have_fs") }}:
+        {{ user("movw VCPU_gs(%ebp), %gs", fail=L("null_gs")) }}
+        jmp     clock_publish
+{{ L("special") }}:
+        call    specials_load                   # first, for %fs and %gs may have selectors of the LDT
+        jmp     {{ L("segments") }}
+{{ L("null_fs") }}:
         xorl    %eax, %eax
         movl    %eax, %fs
-        movl    %eax, %gs
-        {{ user("movw VCPU_fs(%ebp), %fs", fail=L("null_fs")) }}
-{{ L("null_fs") }}:
-        {{ user("movw VCPU_gs(%ebp), %gs", fail=L("null_gs")) }}
+        jmp     {{ L("have_fs") }}
 {{ L("null_gs") }}:
-        call    fpu_load
-        call    control_load
-        call    debug_load
-        call    direct_gates_install
+        xorl    %eax, %eax
+        movl    %eax, %gs
         jmp     clock_publish
 {% endcall %}
 

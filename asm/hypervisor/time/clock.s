@@ -174,6 +174,7 @@
         jnz     {{ L("done") }}
 {{ L("store") }}:
         movl    %edx, VCPU_time_area(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
 {{ L("done") }}:
         ret
 {% endcall %}

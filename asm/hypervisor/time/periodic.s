@@ -48,6 +48,7 @@
         jne     {{ L("another") }}
         pushl   %ebp
         movl    DOMAIN_vcpu(%ebx), %ebp
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         call    periodic_begin
         popl    %ebp
 {{ L("another") }}:
@@ -143,6 +144,7 @@
         ja      {{ L("out_of_range") }}
         movl    %eax, VCPU_periodic(%ebp)
         movl    %ecx, VCPU_periodic_high(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         call    periodic_begin
         xorl    %eax, %eax
 {{ L("done") }}:

@@ -8,8 +8,8 @@
 #     an interrupt that comes too early for every timer only sets the alarm again.
 #   - A timer is due when its deadline is before now, never at it: whoever computes the time from what clock_publish
 #     wrote gets a nanosecond less at the most, and sees the deadline reached.
-#   - A domain has no more than 6 timers, and there are no more than 682 domains (each takes three pages of the heap):
-#     TIMERS are enough.
+#   - A domain has no more than 6 timers, and there are no more than 682 domains (each takes three pages of the heap);
+#     256 virtual devices have one each at the most, and few are the hypervisor's own: TIMERS are enough.
 
         .text
 

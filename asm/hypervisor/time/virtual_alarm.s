@@ -70,6 +70,7 @@
         movl    vcpu_argument + VCPU_SET_VIRTUAL_ALARM_virtual_ns_high, %edx
         movl    %eax, VCPU_virtual_alarm(%ebp)
         movl    %edx, VCPU_virtual_alarm_high(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         orl     %edx, %eax
         jz      {{ L("done") }}
         call    virtual_alarm_set

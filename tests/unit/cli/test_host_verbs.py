@@ -207,6 +207,7 @@ def test_a_store_request_with_the_wrong_number_of_words_is_refused(
 
 def test_console_shows_what_the_domain_wrote(xengen: Xengen, host: FakeHost) -> None:
     assert xengen("console", "web").out == "login: ok\n"
+    assert json.loads(xengen("console", "web", "--json").out) == {"text": "login: ok\n"}
 
 
 def test_top_shows_shares_of_the_time_between_two_looks(xengen: Xengen, host: FakeHost) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,25 @@ def test_a_guest_has_a_file(text: str) -> None:
     ],
 )
 def test_an_initrd_belongs_to_the_last_guest_before_it(
-    order: str, guests: list[str], initrds: list[str], files: list[str]
+    order: str, guests: list[str], initrds: list[str], files: list[str], tmp_path: Path
 ) -> None:
     names = [{"g": "guest", "i": "initrd"}[letter] for letter in order]
-    found = modules(names, guests, [Path(initrd) for initrd in initrds], DEMO)
+    found = modules(names, guests, [Path(initrd) for initrd in initrds], DEMO, tmp_path)
     assert [str(module.path) for module in found] == files
 
 
+def test_a_compressed_kernel_is_unpacked_and_its_initrd_is_not(tmp_path: Path) -> None:
+    packed = tmp_path / "kernel.gz"
+    packed.write_bytes(gzip.compress(b"\x7fELF and so on"))
+    kernel, initrd = modules(["guest", "initrd"], [f"{packed},quiet"], [packed], DEMO, tmp_path)
+    assert (kernel.path.read_bytes(), kernel.command_line, initrd.path) == (b"\x7fELF and so on", "quiet", packed)
+
+
 @pytest.mark.parametrize("order, guests", [("gii", ["a"]), ("iig", ["a"]), ("ii", []), ("igi", ["a"])])
-def test_a_second_initrd_for_one_domain_is_refused(order: str, guests: list[str]) -> None:
+def test_a_second_initrd_for_one_domain_is_refused(order: str, guests: list[str], tmp_path: Path) -> None:
     names = [{"g": "guest", "i": "initrd"}[letter] for letter in order]
     with pytest.raises(UserError, match="a domain has one initrd, and j would be its second"):
-        modules(names, guests, [Path("i"), Path("j")], DEMO)
+        modules(names, guests, [Path("i"), Path("j")], DEMO, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from xengen.control.handshake import Front, Handshake
+from xengen.control.handshake import Front, Handshake, NotYet
 from xengen.control.xenbus import MOVES, State, Step, next_move
 from xengen.errors import UserError
 from xengen.store.errors import StoreError
@@ -21,13 +21,15 @@ BACK = (*home(0), "backend", "vbd", str(DOMAIN), "51712")
 
 @dataclass
 class FakeBack:
-    """A device whose hypervisor says yes, or `refusal`; `done` is what it was asked for."""
+    """A device whose hypervisor says yes, or `refusal`, or is `busy`; `done` is what it was asked for."""
 
     refusal: str = ""
     shut_reason: str = ""
+    busy: bool = False
     done: list[str] = field(default_factory=list)
     kind: str = "vbd"
     handle: int = 51712
+    ready: frozenset[State] = frozenset({State.INITIALISED, State.CONNECTED})
 
     def configuration(self) -> tuple[Mapping[str, object], Mapping[str, object]]:
         return {"virtual-device": self.handle}, {"dev": "xvda"}
@@ -37,12 +39,15 @@ class FakeBack:
 
     def connect(self, front: Front) -> Mapping[str, object]:
         self.done.append(f"connect {front.number('ring-ref')} {front.number('event-channel')}")
+        if self.busy:
+            raise NotYet("something is in flight")
         if self.refusal:
             raise UserError(self.refusal)
         return {"sectors": 8}
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> bool:
         self.done.append("disconnect")
+        return not self.busy
 
     def shut(self) -> str:
         return self.shut_reason
@@ -114,12 +119,39 @@ def test_a_front_end_may_go_from_initialising_to_connected_at_once(bench: Bench)
     assert (bench.read("state"), bench.back.done) == ("4", ["connect 8 5"])
 
 
+def test_a_device_that_is_ready_only_when_connected_waits_in_initwait_for_one_that_is_initialised() -> None:
+    bench = Bench(FakeBack(ready=frozenset({State.CONNECTED})))
+    bench.front(ring_ref=8, event_channel=5, state=3)
+    assert (bench.read("state"), bench.back.done) == ("2", [])
+    bench.front(state=4)
+    assert (bench.read("state"), bench.back.done) == ("4", ["connect 8 5"])
+
+
 def test_closing_is_followed_step_by_step(bench: Bench) -> None:
     bench.connect()
     bench.front(state=5)
     assert (bench.read("state"), bench.back.done[1:]) == ("5", ["disconnect"])
     bench.front(state=6)
     assert bench.read("state") == "6"
+
+
+def test_a_front_end_hears_of_the_end_when_nothing_is_in_flight_any_more(bench: Bench) -> None:
+    bench.connect()
+    bench.back.busy = True
+    bench.front(state=6)
+    assert bench.read("state") == "4"
+    bench.back.busy = False
+    bench.handshake.look()
+    assert bench.read("state") == "6"
+
+
+def test_a_ring_that_cannot_be_taken_yet_is_taken_later(bench: Bench) -> None:
+    bench.back.busy = True
+    bench.connect()
+    assert bench.read("state") == "2"
+    bench.back.busy = False
+    bench.handshake.look()
+    assert (bench.read("state"), bench.read("sectors")) == ("4", "8")
 
 
 def test_a_kernel_behind_a_boot_loader_is_served_again(bench: Bench) -> None:

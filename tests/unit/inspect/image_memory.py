@@ -44,6 +44,11 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
             ("ram_ranges", PAGE),
             ("boot_modules", PAGE),
             ("images", PAGE),
+            ("io_devices", 2 * PAGE),
+            ("io_queues", PAGE),
+            ("vbd_blocked", PAGE),
+            ("vif_hashes", PAGE),
+            ("vif_inputs", 2 * PAGE),
             ("timer_heap", 4 * (ABI["TIMERS"] + 1)),
             ("idle_vcpu", PAGE),
             ("run_queue", 4 * (ABI["RUN_QUEUE_PLACES"] + 1)),
@@ -73,6 +78,15 @@ VARIABLES = (
     "svt_high",
     "disk_list",
     "nic_list",
+    "io_device_count",
+    "vif_list",
+    "vif_made",
+    "vif_waiting",
+    "vif_touched",
+    "vif_input_prod",
+    "vif_input_cons",
+    "vif_spares",
+    "vif_spare_count",
 )
 
 StructureT = TypeVar("StructureT", bound=LittleEndianStructure)

@@ -139,10 +139,12 @@ def test_an_image_of_another_class_can_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "cannot be read: No such file or directory"),
+        (None, "is no file, and no domain of a running host"),
         (b"", "is no ELF file: it does not begin with 7f 45 4c 46"),
         (b"# text\n", "is no ELF file: it does not begin with 7f 45 4c 46"),
-        (b"\x7fELF", "is a damaged ELF file: Invalid EI_CLASS"),
+        (b"\x7fELF", "is cut short: its header would end at byte 52, the file at 4"),
+        (b"\x7fELF\1\1", "is cut short: its header would end at byte 52, the file at 6"),
+        (b"\x7fELF\2\1".ljust(63), "is cut short: its header would end at byte 64, the file at 63"),
         (b"\x7fELF\x07", "is a damaged ELF file: Invalid EI_CLASS"),
     ],
 )

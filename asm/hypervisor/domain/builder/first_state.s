@@ -24,8 +24,10 @@
         movl    $FLAT_RING1_CS, VCPU_frame + ENTRY_FRAME_cs(%ebp)
         movl    $(EFLAGS_IF | EFLAGS_ONE), VCPU_frame + ENTRY_FRAME_eflags(%ebp)
         movl    $FLAT_RING1_DS, %eax
-{% for place in ["VCPU_frame + ENTRY_FRAME_ss", "VCPU_frame + ENTRY_FRAME_ds", "VCPU_frame + ENTRY_FRAME_es", "VCPU_fs",
-                 "VCPU_gs", "VCPU_kernel_ss"] %}
+        movw    %ax, VCPU_fs(%ebp)
+        movw    %ax, VCPU_gs(%ebp)
+{% for place in ["VCPU_frame + ENTRY_FRAME_ss", "VCPU_frame + ENTRY_FRAME_ds", "VCPU_frame + ENTRY_FRAME_es",
+                 "VCPU_kernel_ss"] %}
         movl    %eax, {{ place }}(%ebp)
 {% endfor %}
         movl    $DR6_RESET, VCPU_debugreg + 4 * 6(%ebp)

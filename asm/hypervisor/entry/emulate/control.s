@@ -136,6 +136,7 @@
         jne     emulate_refuse
         andl    $CR4_GUEST, %eax
         movl    %eax, VCPU_cr4(%ebp)
+        movl    $PLAIN_NOT, VCPU_plain(%ebp)
         call    control_load
 {{ L("done") }}:
         xorl    %eax, %eax

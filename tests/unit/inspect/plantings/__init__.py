@@ -13,6 +13,8 @@ from tests.unit.inspect.plantings import (
     spaces,
     tables,
     timers,
+    vbds,
+    vifs,
 )
 from tests.unit.inspect.plantings.base import Expected, Planting, World, make_world
 
@@ -25,6 +27,8 @@ PLANTINGS: tuple[Planting, ...] = (
     *events.PLANTINGS,
     *grants.PLANTINGS,
     *timers.PLANTINGS,
+    *vbds.PLANTINGS,
+    *vifs.PLANTINGS,
     *scheduler.PLANTINGS,
     *region.PLANTINGS,
 )

@@ -1,6 +1,7 @@
-# Going over a disk: from its first sector to its last, with so many requests in flight; once, or for ever.
+# Going over a disk: from its first sector to its last, with so many requests in flight.
 #
 # Invariants
+#   - Word i of sector s is (seed + 128 s + i) * DISK_PATTERN: anybody can say what must be there.
 #   - disk_next is the sector of the next request; disk_flying requests are in flight, disk_depth at the most.
 #   - What a slot's request is about is in disk_slot_sector and disk_slot_count until it is done.
 
@@ -9,6 +10,10 @@
         .set    DISK_PATTERN, 0x9e3779b1
         .set    WORDS_PER_SECTOR, SECTOR_BYTES / 4
 
+{{ space("disk_seed", 4) }}
+{{ space("disk_sectors", 4) }}
+{{ space("disk_depth", 4) }}
+{{ space("disk_size", 4) }}
 {{ space("disk_operation", 4) }}
 {{ space("disk_next", 4) }}
 {{ space("disk_flying", 4) }}
@@ -57,39 +62,6 @@
         jmp     {{ L("next_done") }}
 {{ L("done") }}:
         ret
-{% endcall %}
-
-{% set L = labels("disk_flood") %}
-# disk_flood(operation): reads or writes all sectors again and again; nothing is filled in and nothing verified.
-#
-# in:    %eax = BLKIF_OP_WRITE or BLKIF_OP_READ
-# out:   does not return
-{% call routine("disk_flood") %}
-        movl    %eax, disk_operation
-{{ L("next_request") }}:
-        movl    disk_depth, %eax
-        cmpl    disk_flying, %eax
-        jbe     {{ L("wait") }}
-        movl    disk_next, %eax
-        cmpl    disk_sectors, %eax
-        jb      {{ L("on_disk") }}
-        movl    $0, disk_next
-{{ L("on_disk") }}:
-        call    disk_next_slot
-        movl    disk_operation, %edx
-        call    block_submit
-        jmp     {{ L("next_request") }}
-{{ L("wait") }}:
-        movl    disk_depth, %ecx
-        shrl    $1, %ecx                        # half of them at once
-        incl    %ecx
-        call    block_wait
-{{ L("next_done") }}:
-        call    block_complete
-        jc      {{ L("next_request") }}
-        decl    disk_flying
-        incl    disk_done
-        jmp     {{ L("next_done") }}
 {% endcall %}
 
 # disk_request(): sends the next request of a pass.
@@ -223,72 +195,3 @@
         jnz     {{ L("next_sector") }}
         ret
 {% endcall %}
-
-{% set L = labels("disk_flush") %}
-# disk_flush(): what was written is on the disk, if the back end can say that.
-#
-# in:    nothing is in flight
-# out:   disk_errors
-# clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
-# errs:  a flush that fails counts as a sector
-{% call routine("disk_flush") %}
-        movl    $block_device + XENBUS_backend, %ebx
-        movl    $flush_name, %esi
-        call    store_read_number
-        jc      {{ L("done") }}
-        testl   %eax, %eax
-        jz      {{ L("done") }}
-        call    block_take
-        movl    $BLKIF_OP_FLUSH_DISKCACHE, %edx
-        xorl    %ebx, %ebx
-        xorl    %ecx, %ecx
-        call    block_submit
-{{ L("wait") }}:
-        movl    $1, %ecx
-        call    block_wait
-        call    block_complete
-        jc      {{ L("wait") }}
-        testl   %edx, %edx
-        jz      {{ L("done") }}
-        incl    disk_errors
-{{ L("done") }}:
-        ret
-{% endcall %}
-
-{% set L = labels("disk_say") %}
-# disk_say(): what came of a pass, on the console and in the store.
-#
-# in:    -
-# out:   -
-# clob:  %eax, %ebx, %ecx, %edx, %esi
-# errs:  none
-{% call routine("disk_say") %}
-        call    system_time
-        subl    disk_began, %eax
-        sbbl    disk_began + 4, %edx
-        movl    $1000000, %ecx
-        divl    %ecx                            # a pass takes less than 2^32 ms
-        movl    %eax, %edx
-        movl    $verified_word, %ebx
-        cmpl    $BLKIF_OP_READ, disk_operation
-        je      {{ L("say") }}
-        movl    $written_word, %ebx
-{{ L("say") }}:
-{% set format = "disk: %u sectors %s in %u ms, %u bad, %u errors\\n" %}
-{{ print(format, "disk_done", "%ebx", "%edx", "disk_bad", "disk_errors") }}
-        movl    %ebx, %esi
-        movl    $data_folder, %ebx
-        movl    disk_done, %eax
-        call    store_write_number
-{% for name in ["bad", "errors"] %}
-        movl    ${{ name }}_name, %esi
-        movl    disk_{{ name }}, %eax
-        call    store_write_number
-{% endfor %}
-        ret
-{% endcall %}
-
-{{ text("verified_word", "verified") }}
-{{ text("written_word", "written") }}
-{{ text("bad_name", "bad") }}
-{{ text("errors_name", "errors") }}
