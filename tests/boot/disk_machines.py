@@ -21,6 +21,7 @@ from xengen.agent.agent import Agent
 from xengen.inspect.live import check_machine
 from xengen.machine.disks import SECTOR, DiskSpec, Fault
 from xengen.machine.machine import Machine
+from xengen.machine.nics import NicSpec
 from xengen.machine.spec import CPU, MIB
 
 SECTORS = 2048
@@ -91,10 +92,18 @@ class DiskBooter:
         self.machines: list[DiskMachine] = []
 
     def __call__(
-        self, disks: Sequence[DiskSpec], *, append: str = "", icount: bool = False, cpu: str = CPU
+        self,
+        disks: Sequence[DiskSpec],
+        *,
+        nics: Sequence[NicSpec] = (),
+        append: str = "",
+        icount: bool = False,
+        cpu: str = CPU,
     ) -> DiskMachine:
         """Boot one."""
-        machine = self._boot("agent", "agent", memory=128 * MIB, disks=disks, append=append, icount=icount, cpu=cpu)
+        machine = self._boot(
+            "agent", "agent", memory=128 * MIB, disks=disks, nics=nics, append=append, icount=icount, cpu=cpu
+        )
         self.machines.append(DiskMachine(machine, Agent(machine, 0), Agent(machine, 1)))
         return self.machines[-1]
 

@@ -172,6 +172,12 @@ def record(agent: Agent) -> Domain:
     return found.record
 
 
+def address(agent: Agent) -> int:
+    """Where the hypervisor has the DOMAIN of the agent's domain."""
+    (found,) = (domain for domain in hypervisor_of(agent.machine).domains() if domain.id == agent.domain)
+    return found.address
+
+
 @pytest.fixture
 def ends(two_agents: tuple[Agent, Agent]) -> Iterator[tuple[Agent, Agent]]:
     """The agents of domains 0 and 1, which have no ports."""

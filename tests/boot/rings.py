@@ -30,10 +30,14 @@ class FrontRing:
         self.page = agent.page() if page is None else page
         self.size = ring_entries(sizeof(entry))
         memory = agent.machine.memory
-        memory.write(self.page.machine, bytes(4096))
         self.header = SringHeader.from_buffer(memory.view(self.page.machine, sizeof(SringHeader)))
         start, length = self.page.machine + sizeof(SringHeader), self.size * sizeof(entry)
         self.slots: Any = (entry * self.size).from_buffer(memory.view(start, length))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, as before a connection."""
+        self.agent.machine.memory.write(self.page.machine, bytes(4096))
         self.header.req_event = self.header.rsp_event = 1
         self.req_prod_pvt = self.rsp_cons = 0
 
@@ -53,7 +57,7 @@ class FrontRing:
         """Show the back end what was put; whether it asks to be notified."""
         old, new = self.header.req_prod, self.req_prod_pvt
         self.header.req_prod = new
-        return (new - self.header.req_event) % WORD < (new - old) % WORD
+        return bool((new - self.header.req_event) % WORD < (new - old) % WORD)
 
     def take(self) -> list[Any]:
         """Copies of the responses that are there, in their order."""

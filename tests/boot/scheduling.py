@@ -145,6 +145,8 @@ def poke(machine: Machine, domain: int, **fields: int) -> None:
         field = getattr(abi.VcpuSched, name)
         address = found.record.vcpu + abi.Vcpu.sched.offset + field.offset
         machine.memory.write(hypervisor.physical(address), value.to_bytes(field.size, "little"))
+    plain = found.record.vcpu + abi.Vcpu.plain.offset  # as sched_parameters_set does
+    machine.memory.write(hypervisor.physical(plain), bytes(abi.Vcpu.plain.size))
 
 
 def is_running(machine: Machine, domain: int) -> bool:

@@ -257,6 +257,22 @@ def test_a_ring_that_the_hypervisor_has_shut_is_told_to_its_owner(methods: Metho
     assert error == "the ring was shut: its producer has jumped, or runs backwards"
 
 
+def test_disks_are_given_over_a_serial_line_too(
+    images: Images, tmp_path_factory: pytest.TempPathFactory, disk: Path
+) -> None:
+    copy = tmp_path_factory.mktemp("serial") / "web.img"
+    copy.write_bytes(disk.read_bytes())
+    kernels = images.hypervisor(), images.guest("agent")
+    with Host.boot(*kernels, memory=64 * MIB, serial=True, disks=[DiskSpec(copy)]) as far:
+        methods = Methods(far)
+        make(methods, "web", images.guest("spin"), 4 * MIB, disks=["web.img:p1:rw"])
+        assert [one["start"] for one in methods.disks()[0]["extents"]] == [START]
+        assert methods.vbds("web")[0]["state"] == "init wait"
+        methods.destroy("web")
+        until(lambda: len(methods.domains()) == 1)
+        assert methods.disks()[0]["extents"] == []
+
+
 def ring_of(host: Host) -> int:
     """Return where the ring of the only virtual disk is, a physical address."""
     with host.lock:

@@ -8,6 +8,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ctypes import Structure
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,13 @@ from tests.boot.grants import PERMIT, READ_ONLY_GRANT, Granted, grant, write_ent
 from tests.boot.harness import BOOTER, Booter, Images
 from tests.boot.rings import FrontRing, io_op, until
 from xengen.abi.blkif import BlkifRequest, BlkifSringEntry
+from xengen.abi.devices import Disk
 from xengen.abi.vbd import VbdConnect, VbdCreate, VbdExtent, VbdInfo, VbdNothing
 from xengen.agent.agent import Agent
 from xengen.agent.names import value
-from xengen.inspect.live import check_machine
+from xengen.inspect.devices import disks
+from xengen.inspect.live import check_machine, hypervisor_of
+from xengen.inspect.vbd import Vbd, vbds
 from xengen.machine.disks import DiskSpec, Fault
 from xengen.machine.spec import MIB
 
@@ -61,9 +65,10 @@ class BlockFront:
     def __init__(self, back: Agent, agent: Agent, handle: int = HANDLE) -> None:
         self.back, self.agent, self.handle = back, agent, handle
         self.ring = FrontRing(agent, BlkifSringEntry)
-        self.ring_ref = grant(agent, back, page=self.ring.page).ref
+        self.ring_granted = grant(agent, back, page=self.ring.page)
         self.port = 0
         self._next_id = 1000
+        self._pages: list[Granted] = []
 
     # Domain 0's part.
 
@@ -79,11 +84,15 @@ class BlockFront:
         """Add an extent."""
         return self.op("vbd_extent", VbdExtent(0, disk, flags, start, sectors))
 
-    def connect(self) -> None:
-        """Offer ring and port, and have domain 0 connect them."""
+    def offer(self) -> VbdConnect:
+        """Make a port, which is masked; what domain 0 connects the VBD with."""
         self.port = event_ports.alloc_unbound(self.agent, 0)
         event_ports.mask(self.agent, self.port)
-        assert self.op("vbd_connect", VbdConnect(self.ring_ref, self.port)) == 0
+        return VbdConnect(self.ring_granted.ref, self.port)
+
+    def connect(self) -> None:
+        """Offer ring and port, and have domain 0 connect them."""
+        assert self.op("vbd_connect", self.offer()) == 0
 
     def info(self) -> VbdInfo:
         """What domain 0 sees of it."""
@@ -91,18 +100,38 @@ class BlockFront:
         assert self.op("vbd_info", found) == 0
         return found
 
+    def view(self) -> Vbd | None:
+        """What the hypervisor holds of it; None when it has gone."""
+        domain = event_ports.address(self.agent)
+        found = [
+            one for one in vbds(hypervisor_of(self.agent.machine))
+            if (one.device.record.domain, one.device.record.handle) == (domain, self.handle)
+        ]  # fmt: skip
+        return found[0] if found else None
+
     def destroy(self) -> None:
         """Take it away, and what it had."""
         self.op("vbd_destroy", VbdNothing())
+        until(lambda: self.view() is None, "a VBD to go")
         if self.port:
             event_ports.close(self.agent, self.port)
         event_ports.quiet(self.agent)
+        for granted in self._pages:
+            self.revoke(granted)
+        self.revoke(self.ring_granted)
+        self.agent.give_back(*(granted.page for granted in self._pages), self.ring.page)
+        self._pages.clear()
 
     # The front end's part.
 
     def page(self, *, read_only: bool = False) -> Granted:
         """A new page of the domain's that is granted to domain 0."""
-        return grant(self.agent, self.back, flags=PERMIT | (READ_ONLY_GRANT if read_only else 0))
+        self._pages.append(grant(self.agent, self.back, flags=PERMIT | (READ_ONLY_GRANT if read_only else 0)))
+        return self._pages[-1]
+
+    def pages(self, count: int) -> list[Granted]:
+        """So many of them."""
+        return [self.page() for _ in range(count)]
 
     def revoke(self, granted: Granted) -> None:
         """Take a grant back."""
@@ -174,10 +203,10 @@ class DiskHost:
         self.agents = tuple(Agent(machine, domain) for domain in range(domains))
         self.fronts: list[BlockFront] = []
 
-    def front(self, domain: int = 1, handle: int = HANDLE) -> BlockFront:
+    def front(self, domain: int = 1, handle: int = HANDLE, flags: int = 0) -> BlockFront:
         """A front end in a domain, of a VBD that is there."""
         made = BlockFront(self.agents[0], self.agents[domain], handle)
-        made.create()
+        made.create(flags)
         self.fronts.append(made)
         return made
 
@@ -194,6 +223,37 @@ class DiskHost:
             file.seek(start * SECTOR)
             return file.read(sectors * SECTOR)
 
+    def fill(self, start: int, sectors: int) -> None:
+        """Put the pattern of a new disk back."""
+        with self.path.open("r+b") as file:
+            file.seek(start * SECTOR)
+            file.write(expected(start, sectors))
+
+    def disk(self) -> Disk:
+        """What the hypervisor has counted of the disk."""
+        (found,) = disks(hypervisor_of(self.machine))
+        return found.record
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside the block the device does one request (or several, where one goes on behind the other) and holds the
+        next ones: it moves a byte a second. When the machine is stopped QEMU finishes them all.
+        """
+        self._throttle(1)
+        try:
+            yield
+        finally:
+            self._throttle(0)
+
+    def check(self) -> None:
+        """Have the checker look."""
+        violations = check_machine(self.machine)
+        assert violations == [], "\n".join(str(violation) for violation in violations)
+
+    def _throttle(self, rate: int) -> None:
+        (device,) = [one["qdev"] for one in self.machine.qmp("query-block") if one.get("inserted")]
+        assert self.machine.monitor(f"block_set_io_throttle {device} {rate} 0 0 0 0 0") == ""
+
     def settle(self) -> None:
         """Take all VBDs away; the agents must answer, and the checker find nothing."""
         for front in self.fronts:
@@ -201,8 +261,7 @@ class DiskHost:
         self.fronts.clear()
         for agent in self.agents:
             agent.reset()
-        violations = check_machine(self.machine)
-        assert violations == [], "\n".join(str(violation) for violation in violations)
+        self.check()
 
     def close(self) -> None:
         """End the machine."""
@@ -214,6 +273,11 @@ class DiskHost:
 def pattern(sector: int) -> bytes:
     """What is in a sector of a new disk: its number, again and again."""
     return sector.to_bytes(8, "little") * (SECTOR // 8)
+
+
+def expected(start: int, sectors: int) -> bytes:
+    """What is in these sectors of a new disk."""
+    return b"".join(pattern(sector) for sector in range(start, start + sectors))
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from xengen.abi.vif import VifConnect, VifCreate, VifCredit, VifFacts, VifInfo, 
 from xengen.agent.agent import Agent
 from xengen.agent.names import value
 from xengen.inspect.live import check_machine
+from xengen.machine.nics import NicSpec
 from xengen.machine.spec import MIB
 
 OKAY, ERROR, DROPPED, NULL = (value(f"NETIF_RSP_{name}") for name in ("OKAY", "ERROR", "DROPPED", "NULL"))
@@ -274,9 +275,9 @@ def fill(facts: VifFacts, name: str, wanted: int | bytes) -> None:
 class NetHost:
     """A machine with an agent in each of its domains."""
 
-    def __init__(self, images: Images, domains: int = 3) -> None:
+    def __init__(self, images: Images, domains: int = 3, nics: Sequence[NicSpec] = ()) -> None:
         self.booter = Booter(images)
-        self.machine = self.booter(*["agent"] * domains, memory=(64 + 32 * domains) * MIB)
+        self.machine = self.booter(*["agent"] * domains, memory=(64 + 32 * domains) * MIB, nics=nics)
         self.agents = tuple(Agent(self.machine, domain) for domain in range(domains))
         self.fronts: list[NetFront] = []
 

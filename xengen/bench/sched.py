@@ -212,9 +212,9 @@ def _settled(machine: Machine) -> None:
 
 
 def _now(machine: Machine) -> int:
-    """The time of the last switch, in ns."""
+    """The time up to which the vcpu that runs has been charged, in ns: that of the last switch, as nobody wakes."""
     hypervisor = hypervisor_of(machine)
-    return int.from_bytes(hypervisor.read(hypervisor.symbol("turn_now"), 8), "little")
+    return int.from_bytes(hypervisor.read(hypervisor.symbol("charged_until"), 8), "little")
 
 
 def _ran(machine: Machine) -> dict[int, int]:

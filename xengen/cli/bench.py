@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from xengen.cli.bench_isolation import isolation_bench
 from xengen.cli.images import source_tree
 from xengen.cli.run import OTHER_EMULATOR, OTHER_HYPERVISOR_LINE
 from xengen.cli.status import ExitStatus
@@ -31,7 +32,7 @@ WIDTH = 180
 
 def bench(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="operations, sched (shares, latency, switches), or domains.")
+        str, typer.Argument(metavar="WHAT", help="operations, sched (shares, latency, switches), domains, isolation.")
     ] = "operations",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     against: Annotated[
@@ -48,7 +49,7 @@ def bench(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="With sched: draw the domains' virtual times (png, svg, pdf)."),
+        typer.Option("--plot", metavar="FILE", help="With sched or isolation: draw it (png, svg, pdf)."),
     ] = None,
 ) -> int:
     """Measure operations of the hypervisor in instructions, and hold them against their targets.
@@ -60,19 +61,25 @@ def bench(
     Example: xengen bench sched --plot sched.svg
 
     Example: xengen bench domains
+
+    Example: xengen bench isolation --plot isolation.svg
     """
     if what == "sched":
         if against is not None or append or strict or trace is not None:
             raise UserError("--against, --append, --strict and --trace are for operations, not for sched")
         return _sched(as_json, plot)
+    if what == "isolation":
+        if against is not None or append or strict or trace is not None:
+            raise UserError("--against, --append, --strict and --trace are for operations, not for isolation")
+        return isolation_bench(as_json=as_json, plot=plot)
     if plot is not None:
-        raise UserError("--plot goes with sched")
+        raise UserError("--plot goes with sched and isolation")
     if what == "domains":
         if against is not None or append or strict or trace is not None:
             raise UserError("--against, --append, --strict and --trace are for operations, not for domains")
         return _domains(as_json)
     if what != "operations":
-        raise UserError(f"{what!r} is nothing that can be measured: operations, sched or domains")
+        raise UserError(f"{what!r} is nothing that can be measured: operations, sched, domains or isolation")
     from xengen.bench.measure import measure
     from xengen.bench.operations import NAMES
     from xengen.bench.report import as_object, report

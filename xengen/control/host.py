@@ -25,7 +25,7 @@ from xengen.abi.control import DomctlInfo
 from xengen.abi.event import EvtchnBindInterdomain, EvtchnClose, EvtchnSend
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent
-from xengen.control.calls import UPLOAD_PIECE, Control, Image, Refused, Scheduling
+from xengen.control.calls import Control, Image, Refused, Scheduling
 from xengen.control.devices import Devices
 from xengen.control.guest import Guest, OnEnd, Recipe
 from xengen.control.io_calls import IoCalls
@@ -35,6 +35,7 @@ from xengen.control.places import HostPlaces
 from xengen.control.reach import PAGE, Far, Near, Reach, SharedPage
 from xengen.control.services import serve_domain
 from xengen.control.shares import parse_share
+from xengen.control.uploads import upload
 from xengen.errors import UserError, XengenError
 from xengen.machine.disks import DiskSpec
 from xengen.machine.machine import Machine
@@ -96,12 +97,13 @@ class Host:
         serial: bool = False,
         disks: Sequence[DiskSpec] = (),
         nics: Sequence[NicSpec] = (),
+        icount_shift: int | None = None,
     ) -> Iterator[Host]:
         """Boot a machine of `memory` bytes, with these disks and network interfaces; be its toolstack in the block.
 
         `serial`: talk to domain 0 over a serial line, as to a real machine on a cable, not through its memory.
         Without images those of the source tree are built and taken, without places the consoles' logs go away in the
-        end.
+        end. `icount_shift`: the machine's time counts instructions of 2**icount_shift ns.
         """
         if hypervisor is None or agent is None:
             hypervisor, agent = _built()
@@ -109,6 +111,7 @@ class Host:
         spec = MachineSpec(
             hypervisor, f"dom0_mem={DOM0_MEMORY} {append}".strip(), (module,), memory=memory,
             serial_ports=2 if serial else 1, disks=tuple(disks), nics=tuple(nics),
+            icount=icount_shift is not None, icount_shift=icount_shift or 0,
         )  # fmt: skip
         with (
             TemporaryDirectory(prefix="xengen-") as folder,
@@ -180,8 +183,8 @@ class Host:
         """Create a domain and return what it is like; yields (bytes done, bytes) of an upload on the way. UserError."""
         self._check_name(recipe.name)
         with ExitStack() as uploaded:
-            kernel = yield from self._image(recipe.image, uploaded, unpack=unpacked)
-            initrd = (yield from self._image(recipe.initrd, uploaded)) if recipe.initrd else None
+            kernel = yield from upload(self.control, self.lock, recipe.image, uploaded, unpack=unpacked)
+            initrd = (yield from upload(self.control, self.lock, recipe.initrd, uploaded)) if recipe.initrd else None
             return self._make(recipe, kernel, initrd, paused=paused)
 
     def _make(self, recipe: Recipe, kernel: Image, initrd: Image | None, *, paused: bool) -> DomctlInfo:
@@ -210,37 +213,6 @@ class Host:
                 raise UserError("domain 0 ends with the host: xengen down")
             self.control.destroy(number)
             self._forget(number)
-
-    # Images.
-
-    def _image(
-        self, name: str, uploaded: ExitStack, unpack: Callable[[bytes, str], bytes] = lambda data, name: data
-    ) -> Generator[tuple[int, int], None, Image]:
-        """Return the host's image of that name, or upload what `unpack` makes of the file until `uploaded` ends."""
-        with self.lock:
-            for image in self.control.images():
-                if image.name == name:
-                    return image
-        try:
-            data = unpack(Path(name).read_bytes(), name)
-        except OSError as error:
-            raise UserError(
-                f"{name} is no image of this host, and no file that can be read ({error.strerror})"
-            ) from error
-        if not data:
-            raise UserError(f"{name} is empty")
-        with self.lock:
-            image = self.control.add_image(Path(name).name[-63:], len(data))
-        uploaded.callback(self._remove_image, image)
-        for offset in range(0, len(data), UPLOAD_PIECE):
-            with self.lock:
-                self.control.write_image(image, offset, data[offset : offset + UPLOAD_PIECE])
-            yield min(offset + UPLOAD_PIECE, len(data)), len(data)
-        return image
-
-    def _remove_image(self, image: Image) -> None:
-        with self.lock:
-            self.control.remove_image(image)
 
     # What a domain needs.
 

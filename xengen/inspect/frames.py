@@ -25,10 +25,15 @@ MOST_COMMAND_LINE = 4096
 
 
 def owners(survey: Survey) -> Iterator[Violation]:
-    """The owner of a frame is a domain in the list of domains."""
+    """The owner of a frame is a domain in the list of domains; of the M2P table's, and no other's, domain_xen."""
     owner = survey.records["owner"]
-    for mfn in np.flatnonzero((owner != 0) & (survey.owners == NOBODY)):
+    xen = survey.hypervisor.symbol("domain_xen")
+    for mfn in np.flatnonzero((owner != 0) & (owner != xen) & (survey.owners == NOBODY)):
         yield Violation(Rule.OWNER, f"its owner is {int(owner[mfn]):#x}, where no domain is", int(mfn))
+    tables = np.isin(np.arange(len(owner)), survey.hypervisor.m2p_frames)
+    for mfn in np.flatnonzero((owner == xen) != tables):
+        detail = "in the M2P table, but not domain_xen's" if tables[mfn] else "domain_xen's, but not in the M2P table"
+        yield Violation(Rule.OWNER, f"it is {detail}", int(mfn))
 
 
 def nr_pages(survey: Survey) -> Iterator[Violation]:

@@ -109,9 +109,8 @@ def survey(hypervisor: Hypervisor) -> Survey:
     domains = hypervisor.domains()
     free, ram = hypervisor.free, hypervisor.ram
     owners = _owners(records, domains)
-    kinds = np.select(
-        [~ram, free[:count], records["owner"] != 0], [NO_RAM, FREE, OWNED], default=HYPERVISOR
-    ).astype(np.int64)
+    owned = (records["owner"] != 0) & (records["owner"] != hypervisor.symbol("domain_xen"))
+    kinds = np.select([~ram, free[:count], owned], [NO_RAM, FREE, OWNED], default=HYPERVISOR).astype(np.int64)
     limits = np.array([domain.first_reserved for domain in domains] + [layout.HV_L2_FIRST], dtype=np.int64)
     tables = walk(hypervisor.pages, records, _roots(records, domains), limits[owners])
     windows = tuple(_windows(hypervisor, domains))
@@ -119,6 +118,7 @@ def survey(hypervisor: Hypervisor) -> Survey:
     device_uses = (*vbd.grant_uses(hypervisor), *vif.grant_uses(hypervisor))
     held = holdings(domains, grants, device_uses)
     references, uses = _uses(records, domains, tables, windows, held)
+    uses[layout.NONE][hypervisor.m2p_frames] += 1  # for ever, so that nobody writes to them
     return Survey(
         hypervisor, domains, records, ram, free, owners, kinds, tables, windows, held, grants, device_uses, references,
         uses,

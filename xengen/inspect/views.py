@@ -182,6 +182,13 @@ class Hypervisor:
         return self._region(layout.M2P, size).view("<u4")
 
     @property
+    def m2p_frames(self) -> Numbers:
+        """The frames that the M2P table has for itself: i64[pages]."""
+        pages = 4 * self.max_frame + layout.PAGE_SIZE - 1 >> layout.PAGE_SHIFT
+        first = (layout.M2P - layout.HV_START) >> layout.PAGE_SHIFT
+        return ((self._hv_l1[first : first + pages] & layout.PTE_ADDRESS) >> layout.PAGE_SHIFT).astype(np.int64)
+
+    @property
     def free(self) -> Flags:
         """Whether each frame is free, by the allocator's bitmap: bool[MAX_FRAMES]."""
         data = np.frombuffer(self.read(self.symbol("frame_bitmap"), layout.MAX_FRAMES // 8), dtype=np.uint8)

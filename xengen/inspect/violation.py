@@ -54,10 +54,12 @@ class Rule(StrEnum):
     DEVICE = "device"  # a virtual device is a domain's, has a port while it is connected, and is queued once
     RING = "ring"  # a VBD's requests are in the lists that they say, as many as its ring has unanswered
     INTERFACE = "interface"  # a VIF is on its wire, waits as it says, and its packets are counted; so are their frames
+    NIC = "nic"  # a NIC's frames are the hypervisor's, each in one place, and its rings hold what it says
     EXTENT = "extent"  # a VBD's extents are on a disk, and are its sectors
     TIMER = "timer"  # the heap of timers has those that are set, in order, and the alarm is not later than any
     RUN_QUEUE = "run-queue"  # the scheduler's heaps have those that wait, in order, and each knows its place
     RUN_STATE = "run-state"  # who may run runs or waits, as its state says, and is not behind the others' time
+    PLAIN = "plain"  # who is taken for a plain vcpu has nothing that a short switch would leave out
     REGION = "region"  # the hypervisor's own mappings are of its own frames
     PERMISSIONS = "permissions"  # and nothing of them is writable and executable, or open to ring 3
     REGISTERS = "registers"  # the processor's control registers agree with the current vcpu

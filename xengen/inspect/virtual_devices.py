@@ -89,7 +89,7 @@ def ring_use(device: VirtualDevice, ring: IoRing, name: str) -> Iterator[GrantUs
 
 
 def places(survey: Survey) -> Iterator[Violation]:
-    """Each device knows its place, and is of a domain that is there; all are counted; only connected ones have ports."""
+    """Each device knows its place and is of a domain that is there; all are counted; only connected ones have ports."""
     found = devices(survey.hypervisor)
     domains = {domain.address: domain.id for domain in survey.domains}
     said = survey.hypervisor.word("io_device_count")

@@ -5,6 +5,8 @@
 #   - Whatever is beyond max_frame reads as INVALID_M2P_ENTRY, from one shared page. The same page fills the alias at
 #     M2P_ALIAS behind its first 4 MB (table invalid_m2p_l1).
 #   - A frame without an owner has INVALID_M2P_ENTRY.
+#   - The table's own frames belong to domain_xen, and their type, none, is in use for ever: a privileged domain
+#     that names DOMID_XEN may map them, but nobody for writing or as something else (ABI 6.5).
 
         .section .init, "ax"
 
@@ -42,6 +44,7 @@
         jae     {{ L("have_page") }}
         movl    m2p_first_mfn, %eax
         addl    %esi, %eax
+        call    m2p_frame_own
         shll    $PAGE_SHIFT, %eax
         movl    %eax, %edi
         call    invalid_page_fill
@@ -74,6 +77,21 @@
         ret
 {{ L("no_room") }}:
 {{ panic("no memory for the machine-to-physical table") }}
+{% endcall %}
+
+# m2p_frame_own(mfn): a frame of the table is domain_xen's.
+#
+# in:    %eax = mfn
+# out:   -
+# clob:  none
+# errs:  none
+{% call routine("m2p_frame_own") %}
+        pushl   %eax
+        shll    $4, %eax
+        movl    $domain_xen, FRAME_TABLE + FRAME_owner(%eax)
+        movl    $(FRAME_TYPE_NONE | FRAME_VALIDATED | 1), FRAME_TABLE + FRAME_type(%eax)
+        popl    %eax
+        ret
 {% endcall %}
 
 # invalid_page_fill(page): a page of INVALID_M2P_ENTRY.

@@ -1,10 +1,11 @@
 # Run states: how long a vcpu has been running, waiting for its turn, or blocked (ABI 10.3).
 #
 # Invariants
-#   - VCPU_runstate's times add up to what has passed since the vcpu first had a state, but for the present one's.
+#   - VCPU_runstate's times add up to what has passed since the vcpu was made, but for the present state's.
 #   - The guest's own area is written while its address space is in place: when its vcpu gives the processor away, and
 #     when it has it back. An area that cannot be written is passed over: that is the guest's business.
 #   - Whoever changes the state has the timers that count while the vcpu runs suspended or resumed (time/vcpu_timers.s).
+#     A plain vcpu (sched/plain.s) has none.
 
         .text
 
@@ -28,27 +29,43 @@
 # errs:  none
 {% call routine("runstate_change_at") %}
         pushl   %ebx
-        pushl   %ecx
-        pushl   %edx
-        pushl   %eax
-        movl    VCPU_runstate_state_entry_time(%ebp), %ecx
-        orl     VCPU_runstate_state_entry_time_high(%ebp), %ecx
-        jz      {{ L("first") }}
-        call    runstate_since                  # %edx:%eax = time in the state that ends
         movl    VCPU_runstate_state(%ebp), %ebx
-        addl    %eax, VCPU_runstate_time(%ebp,%ebx,8)
+        movl    %ecx, VCPU_runstate_state(%ebp)
+        movl    %eax, %ecx
+        subl    VCPU_runstate_state_entry_time(%ebp), %ecx
+        movl    %eax, VCPU_runstate_state_entry_time(%ebp)
+        movl    %edx, %eax
+        sbbl    VCPU_runstate_state_entry_time_high(%ebp), %edx
+        movl    %eax, VCPU_runstate_state_entry_time_high(%ebp)
+        addl    %ecx, VCPU_runstate_time(%ebp,%ebx,8)
         adcl    %edx, VCPU_runstate_time + 4(%ebp,%ebx,8)
-        cmpl    $RUNSTATE_running, %ebx
-        jne     {{ L("did_not_run") }}
+        cmpl    $PLAIN_NOT, VCPU_plain(%ebp)
+        je      {{ L("may_have_timers") }}
+{{ L("done") }}:
+        popl    %ebx
+        ret
+{{ L("may_have_timers") }}:
+        testl   %ebx, %ebx                      # RUNSTATE_running
+        jnz     {{ L("did_not_run") }}
         call    vcpu_timers_suspend
 {{ L("did_not_run") }}:
-{{ L("first") }}:
-        popl    VCPU_runstate_state_entry_time(%ebp)
-        popl    VCPU_runstate_state_entry_time_high(%ebp)
-        popl    VCPU_runstate_state(%ebp)
-        popl    %ebx
         cmpl    $RUNSTATE_running, VCPU_runstate_state(%ebp)
-        je      vcpu_timers_resume
+        jne     {{ L("done") }}
+        popl    %ebx
+        jmp     vcpu_timers_resume
+{% endcall %}
+
+# runstate_begin(vcpu): a new vcpu is offline from now on.
+#
+# in:    %ebp = VCPU
+# out:   -
+# clob:  %eax, %edx
+# errs:  none
+{% call routine("runstate_begin") %}
+        call    clock_now
+        movl    %eax, VCPU_runstate_state_entry_time(%ebp)
+        movl    %edx, VCPU_runstate_state_entry_time_high(%ebp)
+        movl    $RUNSTATE_offline, VCPU_runstate_state(%ebp)
         ret
 {% endcall %}
 
@@ -82,36 +99,13 @@
         ret
 {% endcall %}
 
-# runstate_enter(vcpu): the vcpu has the processor.
+# runstate_turn(vcpu, state, now): a change of state with a change of turns; the guest's area follows.
 #
-# in:    turn_now; %ebp = VCPU, whose address space is in place
-# out:   -
-# clob:  %eax, %ecx, %edx
-# errs:  none
-{% call routine("runstate_enter") %}
-        movl    $RUNSTATE_running, %ecx
-        jmp     runstate_turn
-{% endcall %}
-
-# runstate_leave(vcpu, state): the vcpu gives the processor away.
-#
-# in:    turn_now; %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*
-# out:   -
-# clob:  %eax, %ecx, %edx
-# errs:  none
-{% call routine("runstate_leave") %}
-        jmp     runstate_turn
-{% endcall %}
-
-# runstate_turn(vcpu, state): a change of state with a change of turns, at turn_now; the guest's area follows.
-#
-# in:    turn_now; %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*
+# in:    %ebp = VCPU, whose address space is in place; %ecx = RUNSTATE_*; %edx:%eax = system time
 # out:   -
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("runstate_turn") %}
-        movl    turn_now, %eax
-        movl    turn_now + 4, %edx
         call    runstate_change_at
         cmpl    $0, VCPU_runstate_area(%ebp)
         jne     runstate_publish

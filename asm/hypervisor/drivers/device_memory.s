@@ -3,7 +3,6 @@
 # Invariants
 #   - Addresses from DEVICE_WINDOW up are given out once, at boot, and stay: device_next is the first that is free.
 #   - What device_memory gives is in one piece of physical memory, zeroed, and the hypervisor's own for ever.
-#   - Registers that are shown here, and those of the local APIC, are mapped by no guest (mm/l1.s asks device_is_ours).
 
         .section .init, "ax"
 
@@ -107,40 +106,6 @@
 {{ L("none") }}:
         popl    %edi
         popl    %ecx
-        ret
-{% endcall %}
-
-        .text
-
-{% set L = labels("device_is_ours") %}
-# device_is_ours(entry): whether a page table entry leads to registers of a device that is ours.
-#
-# in:    %eax = entry, its lower half
-# out:   carry: it does
-# clob:  %ecx
-# errs:  carry
-# why:   only domain 0 maps what is no RAM, and seldom: there is no list of such frames but the mappings themselves
-{% call routine("device_is_ours") %}
-        pushl   %edx
-        movl    device_next, %edx
-        subl    $HV_START, %edx
-        shrl    $PAGE_SHIFT, %edx
-{{ L("next_page") }}:
-        decl    %edx
-        cmpl    $(FIXMAP_APIC - HV_START) / PAGE_SIZE, %edx
-        jb      {{ L("not_ours") }}
-        movl    hv_l1(,%edx,8), %ecx
-        testb   $PTE_P, %cl
-        jz      {{ L("next_page") }}
-        xorl    %eax, %ecx
-        testl   $~PAGE_OFFSET_MASK, %ecx
-        jnz     {{ L("next_page") }}
-        popl    %edx
-        stc
-        ret
-{{ L("not_ours") }}:
-        popl    %edx
-        clc
         ret
 {% endcall %}
 

@@ -119,9 +119,6 @@
         movl    ide_address, %eax
         call    pci_take
         jc      {{ L("refused") }}
-        movl    ide_master, %edx
-        movl    $IDE_MASTER_PORTS, %ecx
-        call    ports_take
         pushl   %edi
 {% for channel in range(2) %}
         movl    ide_channels + 4 * {{ channel }}, %edi

@@ -3,7 +3,7 @@
 # Invariants
 #   - pci_scan looks at every function of every bus once, at boot: bus 0, and what bridges say is behind them. A machine
 #     without PCI has no devices.
-#   - A function that a driver has taken (pci_take) is in own_functions: its configuration is out of reach of guests.
+#   - A driver takes a function (pci_take.s) before it uses anything of it.
 #   - Drivers are rows of driver_table (drivers.s).
 
         .section .init, "ax"
@@ -128,37 +128,6 @@
         ret
 {% endcall %}
 
-{% set L = labels("pci_take") %}
-# pci_take(address): a driver takes a function: it may use its ports and memory and become master of the bus.
-#
-# in:    %eax = PCI address
-# out:   own_functions
-# clob:  none
-# errs:  carry: there are OWN_FUNCTIONS already
-{% call routine("pci_take") %}
-        pushl   %ecx
-        pushl   %edx
-        movl    own_function_count, %ecx
-        cmpl    $OWN_FUNCTIONS, %ecx
-        jae     {{ L("too_many") }}
-        movl    %eax, own_functions(,%ecx,4)
-        incl    own_function_count
-        movl    $PCI_COMMAND, %ecx
-        call    pci_read
-        andl    $(0xffff & ~PCI_COMMAND_NO_INTERRUPT), %edx
-        orl     $(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER), %edx
-        call    pci_write
-        popl    %edx
-        popl    %ecx
-        clc
-        ret
-{{ L("too_many") }}:
-        popl    %edx
-        popl    %ecx
-        stc
-        ret
-{% endcall %}
-
 {% set L = labels("pci_ports") %}
 # pci_ports(address, register): where a device has its ports.
 #
@@ -258,9 +227,4 @@
         ret
 {% endcall %}
 
-        .data
-{% call object("own_function_count") %}
-        .long   0
-{% endcall %}
-{{ space("own_functions", "4 * OWN_FUNCTIONS") }}
 {{ space("pci_buses", "PCI_BUSES / 8") }}

@@ -22,8 +22,6 @@
         jz      {{ L("none") }}
         call    pci_take
         jc      {{ L("too_many") }}
-        movl    $VIRTIO_PORTS, %ecx
-        call    ports_take
         movl    %edx, %ebx
         leal    VIRTIO_STATUS(%ebx), %edx
 {% for status in ["0", "VIRTIO_ACKNOWLEDGE", "(VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER)"] %}

@@ -32,10 +32,18 @@
         cmpl    $CHARGE_HIGH_LIMIT, %edx
         jae     {{ L("too_much") }}
 {{ L("add") }}:
-        addl    %eax, VCPU_sched_avt(%ebp)
-        adcl    %edx, VCPU_sched_avt_high(%ebp)
-        cmpl    $AVT_HIGH_LIMIT, VCPU_sched_avt_high(%ebp)
-        jb      sched_effective
+        addl    VCPU_sched_avt(%ebp), %eax
+        adcl    VCPU_sched_avt_high(%ebp), %edx
+        movl    %eax, VCPU_sched_avt(%ebp)
+        movl    %edx, VCPU_sched_avt_high(%ebp)
+        cmpl    $AVT_HIGH_LIMIT, %edx
+        jae     {{ L("rebase") }}
+        cmpl    $0, VCPU_sched_warping(%ebp)
+        jne     sched_effective
+        movl    %eax, VCPU_sched_evt(%ebp)
+        movl    %edx, VCPU_sched_evt_high(%ebp)
+        ret
+{{ L("rebase") }}:
         call    sched_rebase
         jmp     sched_effective
 {{ L("seconds") }}:
@@ -172,15 +180,14 @@
 # sched_yields(vcpu): what a yield costs: its turn counts as a whole charging unit (MCU), and it gains no credit over
 # the one that has waited longest.
 #
-# in:    %ebp = VCPU that runs, has been charged up to turn_now and is in no queue; somebody waits
+# in:    %ebp = VCPU that runs and is in no queue, charged up to now; %edx:%eax = system time; somebody waits
 # out:   its avt and evt
 # clob:  %eax, %ecx, %edx
 # errs:  none
 # why:   without the first, those who yield would not take turns; without the second, one that only polls would see the
-#        others charged for its idleness, and could then hold the processor for as long
+#        others charged for its idleness, and could then hold the processor for as long. %ss:, for the short way comes
+#        with the guest's %ds
 {% call routine("sched_yields") %}
-        movl    turn_now, %eax
-        movl    turn_now + 4, %edx
         call    runstate_since                  # its turn
         testl   %edx, %edx
         jnz     {{ L("long_turn") }}
@@ -191,9 +198,9 @@
         addl    %eax, VCPU_sched_avt(%ebp)
         adcl    %edx, VCPU_sched_avt_high(%ebp)
 {{ L("long_turn") }}:
-        movl    run_queue + 4, %ecx
-        movl    VCPU_sched_avt(%ecx), %eax
-        movl    VCPU_sched_avt_high(%ecx), %edx
+        movl    %ss:run_queue + 4, %ecx
+        movl    %ss:VCPU_sched_avt(%ecx), %eax
+        movl    %ss:VCPU_sched_avt_high(%ecx), %edx
         call    sched_at_least
         jmp     sched_effective
 {% endcall %}

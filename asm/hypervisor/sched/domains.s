@@ -18,6 +18,7 @@
 {% call routine("domain_add") %}
         pushal
         movl    DOMAIN_vcpu(%ebx), %ebp
+        call    runstate_begin
         movl    $MCU_ADVANCE, VCPU_sched_mcu_advance(%ebp)
 {% for field, milliseconds in [("warp_limit", "WARP_LIMIT_MS"), ("unwarp", "UNWARP_MS")] %}
         movl    $({{ milliseconds }} * NS_PER_MS), VCPU_sched_{{ field }}(%ebp)

@@ -1,6 +1,6 @@
 # Handing over: the short way from a vcpu that sends an event to the one that it wakes, and from one that goes to sleep
 # to the one that waits. What wake.s, schedule.s and turn.s do in general is done here for two plain vcpus (plain.s)
-# when nobody else wants the processor: straight from a bare hypercall, registers to VCPU and VCPU to registers.
+# (and from one that yields): straight from a bare hypercall, registers to VCPU and VCPU to registers.
 #
 # Invariants
 #   - As in all bare handlers the guest's %ds is in place: memory is reached through %ss or %ebp. No segment register is
@@ -38,32 +38,24 @@
         movl    %edx, %ss:VCPU_sched_{{ time }}_high(%edi)
 {% endfor %}
 {{ wait_alone("%ebp") }}
+{{ slice_timer_in_time() }}
         movl    $RUNSTATE_runnable, %ecx
-        movl    %ss:slice_timer + TIMER_deadline, %eax
-        subl    %esi, %eax
-        cmpl    %ss:context_allowance, %eax
-        jle     hand_over
-        call    hand_over_timer
         jmp     hand_over
 {{ L("waits") }}:
 {{ end_of_state("%edi", "RUNSTATE_blocked") }}
         movl    $RUNSTATE_runnable, %ss:VCPU_runstate_state(%edi)
 {{ wait_alone("%edi") }}
         movl    $0, %ss:slice_known
-        movl    %ss:slice_timer + TIMER_deadline, %eax
-        subl    %esi, %eax
-        cmpl    %ss:context_allowance, %eax
-        jle     {{ L("timer_ok") }}
-        call    hand_over_timer
-{{ L("timer_ok") }}:
+{{ slice_timer_in_time() }}
 {{ registers_from_vcpu(["ebx", "ecx", "edx", "esi", "edi"]) }}
         xorl    %eax, %eax                      # and carry is clear
         ret
 {% endcall %}
 
-# hand_over_sleep(next): the current vcpu sleeps from now on until there is an event, and the one that waits runs.
+{% set L = labels("hand_over_sleep") %}
+# hand_over_sleep(next): the current vcpu sleeps from now on until there is an event, and the first that waits runs.
 #
-# in:    %eax = the only VCPU that waits, PLAIN_FLAT; %ebp = current vcpu, in fast_sched_op; stack: a bare handler's
+# in:    %eax = the first VCPU in the queue, PLAIN_FLAT; %ebp = current vcpu, in fast_sched_op; stack: a bare handler's
 # out:   does not return
 # errs:  none
 {% call routine("hand_over_sleep") %}
@@ -72,8 +64,54 @@
         movl    $SLEEP_EVENT, VCPU_sched_sleeps(%ebp)
         call    hand_over_time
         movl    $0, %ss:VCPU_sched_place(%edi)
-        movl    $0, %ss:run_queue_count
+        decl    %ss:run_queue_count
+        jnz     {{ L("others") }}
+{{ L("queue_ok") }}:
         movl    $RUNSTATE_blocked, %ecx
+        jmp     hand_over
+{{ L("others") }}:
+        pushl   %ebp
+        pushl   %esi
+        pushl   %edi
+        pushl   %ebx
+        movl    %ss:run_queue_count, %ecx
+        movl    %ss:run_queue + 4(,%ecx,4), %ebp
+        movl    $1, %ecx
+        call    run_queue_down                  # the last one, from the first place
+        popl    %ebx
+        popl    %edi
+        popl    %esi
+        popl    %ebp
+{{ slice_timer_in_time() }}
+        jmp     {{ L("queue_ok") }}
+{% endcall %}
+
+# hand_over_yield(next): the current vcpu waits from now on, and the first that waits runs.
+#
+# in:    %eax = the first VCPU in the queue, PLAIN_FLAT; %ebp = current vcpu, in fast_sched_op; stack: a bare handler's
+# out:   does not return
+# errs:  none
+{% call routine("hand_over_yield") %}
+{{ registers_to_vcpu(["ebx", "ecx", "edx", "esi", "edi"]) }}
+        movl    %eax, %edi
+        call    hand_over_time
+        movl    %esi, %eax
+        movl    %ebx, %edx
+        call    sched_yields
+        incl    %ss:queue_order
+        movl    %ss:queue_order, %eax
+        movl    %eax, VCPU_sched_order(%ebp)
+        movl    $0, %ss:VCPU_sched_place(%edi)
+        movl    $1, %ecx
+        pushl   %esi
+        pushl   %edi
+        pushl   %ebx
+        call    run_queue_down
+        popl    %ebx
+        popl    %edi
+        popl    %esi
+{{ slice_timer_in_time() }}
+        movl    $RUNSTATE_runnable, %ecx
         jmp     hand_over
 {% endcall %}
 

@@ -10,16 +10,17 @@
 #   - The vcpu that runs is in neither.
 #   - avt, evt, order and warping of a vcpu do not change while it is in a queue.
 #   - Equals come in the order in which they were added: `order` is the lowest part of what is compared.
+#   - The heaps are moved by way of %ss, for the short ways run on the guest's %ds.
 
         .text
 
 {% macro before(one, key, other, scratch) %}
-        movl    VCPU_sched_order({{ one }}), {{ scratch }}
-        cmpl    VCPU_sched_order({{ other }}), {{ scratch }}
-        movl    VCPU_sched_{{ key }}({{ one }}), {{ scratch }}
-        sbbl    VCPU_sched_{{ key }}({{ other }}), {{ scratch }}
-        movl    VCPU_sched_{{ key }}_high({{ one }}), {{ scratch }}
-        sbbl    VCPU_sched_{{ key }}_high({{ other }}), {{ scratch }}
+        movl    %ss:VCPU_sched_order({{ one }}), {{ scratch }}
+        cmpl    %ss:VCPU_sched_order({{ other }}), {{ scratch }}
+        movl    %ss:VCPU_sched_{{ key }}({{ one }}), {{ scratch }}
+        sbbl    %ss:VCPU_sched_{{ key }}({{ other }}), {{ scratch }}
+        movl    %ss:VCPU_sched_{{ key }}_high({{ one }}), {{ scratch }}
+        sbbl    %ss:VCPU_sched_{{ key }}_high({{ other }}), {{ scratch }}
 {% endmacro %}
 {% for queue, key, place in [("run_queue", "avt", "place"), ("warp_queue", "evt", "warp_place")] %}
 {% set L = labels(queue ~ "_up") %}
@@ -34,11 +35,11 @@
         movl    %ecx, %ebx
         shrl    $1, %ebx
         jz      {{ L("found") }}
-        movl    {{ queue }}(,%ebx,4), %esi
+        movl    %ss:{{ queue }}(,%ebx,4), %esi
 {{ before("%ebp", key, "%esi", "%eax") }}
         jge     {{ L("found") }}
-        movl    %esi, {{ queue }}(,%ecx,4)
-        movl    %ecx, VCPU_sched_{{ place }}(%esi)
+        movl    %esi, %ss:{{ queue }}(,%ecx,4)
+        movl    %ecx, %ss:VCPU_sched_{{ place }}(%esi)
         movl    %ebx, %ecx
         jmp     {{ L("next_above") }}
 {{ L("found") }}:
@@ -55,11 +56,11 @@
 {% call routine(queue ~ "_down") %}
 {{ L("next_below") }}:
         leal    (%ecx,%ecx), %ebx
-        cmpl    {{ queue }}_count, %ebx
+        cmpl    %ss:{{ queue }}_count, %ebx
         ja      {{ L("found") }}
-        movl    {{ queue }}(,%ebx,4), %esi
+        movl    %ss:{{ queue }}(,%ebx,4), %esi
         je      {{ L("have_first") }}           # it has no neighbour
-        movl    {{ queue }} + 4(,%ebx,4), %edi
+        movl    %ss:{{ queue }} + 4(,%ebx,4), %edi
 {{ before("%edi", key, "%esi", "%eax") }}
         jge     {{ L("have_first") }}
         movl    %edi, %esi
@@ -67,12 +68,12 @@
 {{ L("have_first") }}:
 {{ before("%esi", key, "%ebp", "%eax") }}
         jge     {{ L("found") }}
-        movl    %esi, {{ queue }}(,%ecx,4)
-        movl    %ecx, VCPU_sched_{{ place }}(%esi)
+        movl    %esi, %ss:{{ queue }}(,%ecx,4)
+        movl    %ecx, %ss:VCPU_sched_{{ place }}(%esi)
         movl    %ebx, %ecx
         jmp     {{ L("next_below") }}
 {{ L("found") }}:
-        movl    %ebp, {{ queue }}(,%ecx,4)
+        movl    %ebp, %ss:{{ queue }}(,%ecx,4)
         movl    %ecx, VCPU_sched_{{ place }}(%ebp)
         ret
 {% endcall %}
@@ -84,10 +85,10 @@
 # clob:  %eax, %ebx, %ecx, %esi
 # errs:  none: there are fewer vcpus than places (run_queue_room)
 {% call routine(queue ~ "_insert") %}
-        incl    {{ queue }}_count
-        movl    {{ queue }}_count, %ecx
+        incl    %ss:{{ queue }}_count
+        movl    %ss:{{ queue }}_count, %ecx
         call    {{ queue }}_up
-        movl    %ebp, {{ queue }}(,%ecx,4)
+        movl    %ebp, %ss:{{ queue }}(,%ecx,4)
         movl    %ecx, VCPU_sched_{{ place }}(%ebp)
         ret
 {% endcall %}
@@ -102,12 +103,12 @@
 {% call routine(queue ~ "_remove") %}
         movl    VCPU_sched_{{ place }}(%ebp), %ecx
         movl    $0, VCPU_sched_{{ place }}(%ebp)
-        movl    {{ queue }}_count, %ebx
-        decl    {{ queue }}_count
+        movl    %ss:{{ queue }}_count, %ebx
+        decl    %ss:{{ queue }}_count
         cmpl    %ebx, %ecx
         je      {{ L("was_the_last") }}
         pushl   %ebp
-        movl    {{ queue }}(,%ebx,4), %ebp
+        movl    %ss:{{ queue }}(,%ebx,4), %ebp
         call    {{ queue }}_up
         call    {{ queue }}_down
         popl    %ebp

@@ -43,6 +43,8 @@
         call    slice_begin
         jmp     schedule_release
 {{ L("yields") }}:
+        movl    turn_now, %eax
+        movl    turn_now + 4, %edx
         call    sched_yields
 {{ L("waits") }}:
         movl    $RUNSTATE_runnable, %ecx

@@ -16,15 +16,21 @@
 # errs:  none
 {% call routine("turn_begin") %}
         movl    %ebp, running_vcpu
-        call    runstate_enter
         movl    turn_now, %eax
         movl    turn_now + 4, %edx
         movl    %eax, charged_until
         movl    %edx, charged_until + 4
+        movl    $RUNSTATE_running, %ecx
+        call    runstate_turn
+        movl    turn_now, %eax
+        movl    turn_now + 4, %edx
+        cmpl    $0, VCPU_sched_warping(%ebp)
+        je      slice_begin
         call    warp_begin
         jmp     slice_begin
 {% endcall %}
 
+{% set L = labels("turn_end") %}
 # turn_end(vcpu, state): a vcpu does not run any more; it is still in the processor.
 #
 # in:    %ebp = VCPU that runs, charged up to turn_now; %ecx = RUNSTATE_*
@@ -32,15 +38,17 @@
 # clob:  %eax, %ecx, %edx
 # errs:  none
 {% call routine("turn_end") %}
-        pushl   %edi
-        pushl   %ecx
         movl    turn_now, %eax
         movl    turn_now + 4, %edx
-        call    warp_end
         movl    $0, running_vcpu
+        cmpl    $0, VCPU_sched_warping(%ebp)
+        je      runstate_turn
+        pushl   %edi
+        pushl   %ecx
+        call    warp_end
         popl    %ecx
         popl    %edi
-        jmp     runstate_leave
+        jmp     runstate_turn
 {% endcall %}
 
 # vcpu_save(vcpu): puts the state of the vcpu that is in the processor into its VCPU.

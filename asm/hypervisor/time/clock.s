@@ -41,6 +41,31 @@
 
         .text
 
+{# The ns of %edx:%eax ticks of the TSC, in their place. Clobbers %ebx, %ecx. #}
+{% macro ticks_become_ns(L) %}
+        movl    tsc_scale + TIME_SCALE_shift, %ecx
+        testl   %ecx, %ecx
+        js      {{ L("shift_right") }}
+        shldl   %cl, %eax, %edx
+        shll    %cl, %eax
+{{ L("shifted") }}:
+        movl    %edx, %ebx                      # the product of 64 and 32 bits, without its lowest word
+        mull    tsc_scale + TIME_SCALE_mul
+        movl    %edx, %ecx
+        movl    %ebx, %eax
+        mull    tsc_scale + TIME_SCALE_mul
+        addl    %ecx, %eax
+        adcl    $0, %edx
+{% endmacro %}
+{# What is out of its way. #}
+{% macro ticks_shift_right(L) %}
+{{ L("shift_right") }}:
+        negl    %ecx
+        shrdl   %cl, %edx, %eax
+        shrl    %cl, %edx
+        jmp     {{ L("shifted") }}
+{% endmacro %}
+{% set L = labels("clock_now") %}
 # clock_now(): the time.
 #
 # in:    -
@@ -48,15 +73,20 @@
 # clob:  none
 # errs:  none
 {% call routine("clock_now") %}
+        pushl   %ebx
+        pushl   %ecx
         rdtsc
         movl    %eax, clock_last + CLOCK_READING_tsc
         movl    %edx, clock_last + CLOCK_READING_tsc_high
         subl    tsc_boot, %eax
         sbbl    tsc_boot + 4, %edx
-        call    ticks_to_ns
+{{ ticks_become_ns(L) }}
         movl    %eax, clock_last + CLOCK_READING_ns
         movl    %edx, clock_last + CLOCK_READING_ns_high
+        popl    %ecx
+        popl    %ebx
         ret
+{{ ticks_shift_right(L) }}
 {% endcall %}
 
 {% set L = labels("ticks_to_ns") %}
@@ -69,27 +99,11 @@
 {% call routine("ticks_to_ns") %}
         pushl   %ebx
         pushl   %ecx
-        movl    tsc_scale + TIME_SCALE_shift, %ecx
-        testl   %ecx, %ecx
-        js      {{ L("shift_right") }}
-        shldl   %cl, %eax, %edx
-        shll    %cl, %eax
-        jmp     {{ L("shifted") }}
-{{ L("shift_right") }}:
-        negl    %ecx
-        shrdl   %cl, %edx, %eax
-        shrl    %cl, %edx
-{{ L("shifted") }}:
-        movl    %edx, %ebx                      # the product of 64 and 32 bits, without its lowest word
-        mull    tsc_scale + TIME_SCALE_mul
-        movl    %edx, %ecx
-        movl    %ebx, %eax
-        mull    tsc_scale + TIME_SCALE_mul
-        addl    %ecx, %eax
-        adcl    $0, %edx
+{{ ticks_become_ns(L) }}
         popl    %ecx
         popl    %ebx
         ret
+{{ ticks_shift_right(L) }}
 {% endcall %}
 
 {% set L = labels("clock_publish") %}

@@ -51,6 +51,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
             ("vif_inputs", 2 * PAGE),
             ("timer_heap", 4 * (ABI["TIMERS"] + 1)),
             ("idle_vcpu", PAGE),
+            ("domain_xen", PAGE),
             ("run_queue", 4 * (ABI["RUN_QUEUE_PLACES"] + 1)),
             ("warp_queue", 4 * (ABI["RUN_QUEUE_PLACES"] + 1)),
         ),
@@ -62,6 +63,7 @@ VARIABLES = (
     "frame_hint",
     "domain_list",
     "current_vcpu",
+    "fpu_owner",
     "ram_range_count",
     "boot_module_count",
     "no_execute_high",
@@ -257,6 +259,7 @@ class ImageMemory:
             self.memory[mfn * PAGE : (mfn + 1) * PAGE] = b"\xff" * PAGE
         for index, mfn in enumerate(frames):
             self.map_region(ABI["M2P"] + index * PAGE, mfn)
+            self.record(mfn).owner, self.record(mfn).type = self.symbols["domain_xen"], VALIDATED | 1
         for index in range(ABI["M2P_BYTES"] // PAGE):
             mfn = frames[index] if index < used else invalid
             self.map_region(ABI["M2P_READ_ONLY"] + index * PAGE, mfn, P | A | NX)

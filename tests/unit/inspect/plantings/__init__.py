@@ -7,6 +7,8 @@ from tests.unit.inspect.plantings import (
     events,
     grants,
     mappings,
+    nics,
+    plain,
     records,
     region,
     scheduler,
@@ -29,7 +31,9 @@ PLANTINGS: tuple[Planting, ...] = (
     *timers.PLANTINGS,
     *vbds.PLANTINGS,
     *vifs.PLANTINGS,
+    *nics.PLANTINGS,
     *scheduler.PLANTINGS,
+    *plain.PLANTINGS,
     *region.PLANTINGS,
 )
 

@@ -51,6 +51,26 @@ def _pin(world: World) -> Expected:
     return Expected(Rule.PIN, target, 1, "", "pinned as writable")
 
 
+def _m2p_owner(world: World) -> Expected:
+    target = int(world.machine.hypervisor().m2p_frames[0])
+    world.machine.record(target).owner = 0
+    return Expected(Rule.OWNER, target, None, "", "in the M2P table, but not domain_xen's")
+
+
+def _m2p_type(world: World) -> Expected:
+    target = int(world.machine.hypervisor().m2p_frames[0])
+    world.machine.record(target).type = 0
+    return Expected(Rule.TYPE_COUNT, target, None, "", "its count as none is 0, but 1 uses are found")
+
+
+def _not_m2p(world: World) -> Expected:
+    target = world.machine.allocate(world.one.address)
+    world.machine.domain(world.one.address).nr_pages -= 1
+    world.machine.set_m2p(target, NOBODY)
+    world.machine.record(target).owner = world.machine.symbols["domain_xen"]
+    return Expected(Rule.OWNER, target, None, "", "domain_xen's, but not in the M2P table")
+
+
 def _owner(world: World) -> Expected:
     target = world.machine.allocate(world.one.address)
     world.machine.domain(world.one.address).nr_pages -= 1
@@ -167,6 +187,9 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a table that is validated without a use", _stale_type),
     Planting("a pinned frame that is no table", _pin),
     Planting("an owner that is no domain", _owner),
+    Planting("a frame of the M2P table that is nobody's", _m2p_owner),
+    Planting("a frame of the M2P table that could be written to", _m2p_type),
+    Planting("a frame that is taken for one of the M2P table", _not_m2p),
     Planting("a wrong number of pages", _nr_pages),
     Planting("a free frame with a record", _free_list),
     Planting("a free frame that is no RAM", _free_hole),

@@ -205,9 +205,7 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a free request that is in flight", _broken(Rule.RING, _free_in_flight, "say that they are free")),
     Planting("a page at a disk that is not the request's", _broken(Rule.RING, _another_page, "does not pin")),
     Planting("a piece across the end of a page", _broken(Rule.RING, _beyond_the_page, "8192 bytes")),
-    Planting(
-        "an extent beyond its disk", _broken(Rule.EXTENT, _beyond_the_disk, "an extent that is on no disk", domain=None)
-    ),
+    Planting("an extent beyond its disk", _broken(Rule.EXTENT, _beyond_the_disk, "that is on no disk", domain=None)),
     Planting(
         "sectors that no extent has",
         _broken(Rule.EXTENT, _more_sectors, "has 2048 sectors, but its extents have 1024", domain=None),
