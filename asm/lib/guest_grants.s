@@ -1,4 +1,4 @@
-# A guest's grants: which of its pages another domain may reach (ABI 10.9), in a table of one page.
+# A guest's grants: which of its pages another domain may reach (ABI 10.9), in a table of GRANT_PAGES pages.
 #
 # Invariants
 #   - References are given out once, from the first that is not reserved on, and kept until the domain ends: front ends
@@ -7,9 +7,12 @@
 
         .text
 
-{{ space("grant_table", "PAGE_SIZE", "PAGE_SIZE") }}
+        .set    GRANT_PAGES, 2
+        .set    GRANT_ENTRIES, GRANT_PAGES * GRANT_ENTRIES_V1_PER_PAGE
+
+{{ space("grant_table", "GRANT_PAGES * PAGE_SIZE", "PAGE_SIZE") }}
 {{ space("grant_setup", "GNTTAB_SETUP_TABLE_size") }}
-{{ space("grant_table_frame", 4) }}
+{{ space("grant_table_frames", "4 * GRANT_PAGES") }}
 
         .data
 {% call object("grant_next") %}
@@ -27,8 +30,8 @@
 # errs:  those of setup_table and update_va_mapping
 {% call routine("grants_begin") %}
         movw    $DOMID_SELF, grant_setup + GNTTAB_SETUP_TABLE_dom
-        movl    $1, grant_setup + GNTTAB_SETUP_TABLE_nr_frames
-        movl    $grant_table_frame, grant_setup + GNTTAB_SETUP_TABLE_frame_list
+        movl    $GRANT_PAGES, grant_setup + GNTTAB_SETUP_TABLE_nr_frames
+        movl    $grant_table_frames, grant_setup + GNTTAB_SETUP_TABLE_frame_list
         movl    $GNTTABOP_setup_table, %ebx
         movl    $grant_setup, %ecx
         movl    $1, %edx
@@ -38,10 +41,14 @@
         movswl  grant_setup + GNTTAB_SETUP_TABLE_status, %eax
         testl   %eax, %eax
         jnz     {{ L("done") }}
-        movl    grant_table_frame, %eax
-        movl    $grant_table, %ebx
+{% for page in range(2) %}
+        movl    grant_table_frames + 4 * {{ page }}, %eax
+        movl    $grant_table + {{ page }} * PAGE_SIZE, %ebx
         movl    $(PTE_P | PTE_RW | PTE_A | PTE_D), %ecx
         call    page_map
+        testl   %eax, %eax
+        jnz     {{ L("done") }}
+{% endfor %}
 {{ L("done") }}:
         ret
 {% endcall %}
@@ -57,7 +64,7 @@
 {% call routine("grant_page") %}
         pushl   %esi
         movl    grant_next, %esi
-        cmpl    $GRANT_ENTRIES_V1_PER_PAGE, %esi
+        cmpl    $GRANT_ENTRIES, %esi
         jae     {{ L("full") }}
         call    page_frame
         movl    %eax, grant_table + GRANT_ENTRY_V1_frame(,%esi,8)

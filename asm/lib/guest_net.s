@@ -10,8 +10,8 @@
 
         .text
 
-        .set    NET_BUFFERS, 64                 # each way
-        .set    NET_BUFFER_SHIFT, PAGE_SHIFT
+        .set    NET_BUFFERS, 64                 # to send from
+        .set    NET_RX_BUFFERS, NETIF_RX_RING_ENTRIES
 
 {{ space("net_device", "XENBUS_size") }}
 {{ space("net_tx_ring", "FRONT_size") }}
@@ -19,9 +19,9 @@
 {{ space("net_tx_page", "PAGE_SIZE", "PAGE_SIZE") }}
 {{ space("net_rx_page", "PAGE_SIZE", "PAGE_SIZE") }}
 {{ space("net_tx_buffers", "NET_BUFFERS << PAGE_SHIFT", "PAGE_SIZE") }}
-{{ space("net_rx_buffers", "NET_BUFFERS << PAGE_SHIFT", "PAGE_SIZE") }}
+{{ space("net_rx_buffers", "NET_RX_BUFFERS << PAGE_SHIFT", "PAGE_SIZE") }}
 {{ space("net_tx_grants", "4 * NET_BUFFERS") }}
-{{ space("net_rx_grants", "4 * NET_BUFFERS") }}
+{{ space("net_rx_grants", "4 * NET_RX_BUFFERS") }}
 {{ space("net_tx_page_grant", 4) }}
 {{ space("net_rx_page_grant", 4) }}
 {{ space("net_free", "4 * NET_BUFFERS") }}
@@ -39,7 +39,7 @@
 # errs:  carry
 {% call routine("net_grant") %}
         movl    net_device + XENBUS_domain, %edx
-{% for way in ["tx", "rx"] %}
+{% for way, count in [("tx", "NET_BUFFERS"), ("rx", "NET_RX_BUFFERS")] %}
         movl    $net_{{ way }}_ring, %esi
         movl    $net_{{ way }}_page, %ebx
         call    front_begin
@@ -52,17 +52,21 @@
         movl    $(GTF_permit_access | GTF_readonly), %ecx
 {% endif %}
         movl    $net_{{ way }}_buffers, %ebx
-        movl    $NET_BUFFERS, %eax
+        movl    ${{ count }}, %eax
         movl    $net_{{ way }}_grants, %edi
         call    grant_pages
         jc      {{ L("done") }}
 {% endfor %}
-        movl    $NET_BUFFERS - 1, %eax
-{{ L("next_buffer") }}:
-        movl    %eax, net_free(,%eax,4)
+        movl    $NET_RX_BUFFERS - 1, %eax
+{{ L("next_receive") }}:
         call    net_done
         decl    %eax
-        jns     {{ L("next_buffer") }}
+        jns     {{ L("next_receive") }}
+        movl    $NET_BUFFERS - 1, %eax
+{{ L("next_free") }}:
+        movl    %eax, net_free(,%eax,4)
+        decl    %eax
+        jns     {{ L("next_free") }}
         movl    $NET_BUFFERS, net_free_count
         clc
 {{ L("done") }}:
@@ -174,7 +178,7 @@
         shll    $3, %edx                        # NETIF_RX_SRING_ENTRY_size
         addl    $net_rx_page + NETIF_RX_SRING_ring, %edx
         movzwl  NETIF_RX_RESPONSE_id(%edx), %eax
-        cmpl    $NET_BUFFERS, %eax
+        cmpl    $NET_RX_BUFFERS, %eax
         jae     {{ L("bad") }}
         movswl  NETIF_RX_RESPONSE_status(%edx), %ecx
         movzwl  NETIF_RX_RESPONSE_offset(%edx), %esi

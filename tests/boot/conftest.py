@@ -17,7 +17,7 @@ from tests.boot.event_ports import ends
 from tests.boot.harness import BOOTER, Booter, GuestMaker, Images
 from tests.boot.stretches import counting_agent, counting_machine
 from tests.boot.vbds import disk_host, disk_machine
-from tests.boot.vifs import net_host, net_machine
+from tests.boot.vif_host import net_host, net_machine
 
 __all__ = [
     "agent", "agent_host", "boot_disks", "control_host", "counting_agent", "counting_machine",

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from xengen.bench.trace import SINGLE_STEP
 from xengen.inspect.devices import Nic, nics
 from xengen.inspect.live import hypervisor_of
 from xengen.machine.machine import Machine
@@ -41,6 +44,19 @@ def frames(seed: int, count: int, sizes: tuple[int, ...] = ()) -> list[bytes]:
     made = random.Random(seed)
     chosen = [sizes[i % len(sizes)] if sizes else made.randint(SHORTEST, LONGEST) for i in range(count)]
     return [b"\x52" + made.randbytes(size - 1) for size in chosen]
+
+
+@contextmanager
+def stepping(machine: Machine, log: Path) -> Iterator[None]:
+    """Inside the block QEMU writes each instruction that the processor executes into `log`."""
+    switch = next(name for name in SINGLE_STEP if "unknown command" not in machine.monitor(f"{name} on"))
+    machine.monitor(f"logfile {log}")
+    machine.monitor("log exec,nochain")
+    yield
+    with machine.paused():
+        machine.monitor("log none")
+        machine.monitor(f"logfile {log}.unused")
+        machine.monitor(f"{switch} off")
 
 
 def until(fact: Callable[[], object], what: str, seconds: float = 30.0) -> None:

@@ -45,16 +45,17 @@ class Peer:
     domid: int
 
     @cached_property
-    def table(self) -> memoryview:
-        """The first page of its grant table, which it has by now."""
+    def table(self) -> tuple[memoryview, ...]:
+        """The pages of its grant table, which it has by now."""
         hypervisor = hypervisor_of(self.host.machine)
         grants = grants_of(hypervisor, next(one for one in hypervisor.domains() if one.id == self.domid))
         assert grants is not None
-        return self.host.machine.memory.view(grants.frames[0] * PAGE, PAGE)
+        return tuple(self.host.machine.memory.view(frame * PAGE, PAGE) for frame in grants.frames)
 
     def page(self, reference: int, *, write: bool) -> memoryview:
         """Return the page that a reference grants to domain 0; AssertionError when it does not."""
-        entry = GrantEntryV1.from_buffer_copy(self.table, reference * sizeof(GrantEntryV1))
+        page, place = divmod(reference, PAGE // sizeof(GrantEntryV1))
+        entry = GrantEntryV1.from_buffer_copy(self.table[page], place * sizeof(GrantEntryV1))
         assert entry.flags & VALUES["GTF_type_mask"] == VALUES["GTF_permit_access"], f"reference {reference}"
         assert not (write and entry.flags & VALUES["GTF_readonly"]), f"reference {reference} is for reading"
         assert entry.domid == 0

@@ -6,6 +6,7 @@ sleeps while the disk works, and nobody else is there: so every answer finds the
 
 from __future__ import annotations
 
+from errno import ENOENT
 from pathlib import Path
 
 import pytest
@@ -71,4 +72,4 @@ def test_domain_0_reads_all_of_its_disk_and_writes_it_under_bochs(
 def test_without_a_disk_domain_0_says_so(boot: Booter) -> None:
     machine = boot("owndisk")
     assert machine.wait(60) is Ending.POWEROFF
-    assert machine.transcript.text(0) == "no disk, or it failed: -19\n"
+    assert machine.transcript.text(0) == f"no disk, or it failed: {-ENOENT}\n"

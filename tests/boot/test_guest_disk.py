@@ -23,7 +23,7 @@ from xengen.store.errors import StoreError
 from xengen.store.paths import home
 
 SECTOR = 512
-DISK_SECTORS = 4096
+DISK_SECTORS = 32768
 BAD = 1000
 
 
@@ -130,11 +130,35 @@ def test_an_error_of_the_device_reaches_the_request_and_nothing_else(host: Host,
     assert (found["written"], found["verified"], found["bad"], found["errors"]) == ("200", "200", "0", "8")
 
 
-def test_a_domain_that_is_destroyed_while_it_writes_leaves_the_others_in_peace(
+def test_a_domain_that_is_destroyed_while_it_writes_leaves_whole_sectors_and_the_others_in_peace(
     host: Host, launch: Callable[..., Guest], folder: Path
 ) -> None:
-    flood = launch("flood", "mode=drown depth=32 request=88", "good.img:2600s-3000s:rw")
-    guest = launch("web", "seed=77 request=8", "good.img:3000s-3400s:rw")
-    host.destroy(str(flood.number))
-    assert results(host, guest) == {"written": "400", "verified": "400", "bad": "0", "errors": "0"}
-    assert (folder / "good.img").read_bytes()[3000 * SECTOR : 3400 * SECTOR] == pattern(77, range(400))
+    """Of each sector of the one that was killed all is there, or nothing; of the others everything."""
+    others = [launch(f"web{n}", f"seed={n} request=8", f"good.img:{5000 + 1000 * n}s+600s:rw") for n in (1, 2)]
+    killed = launch("killed", "mode=write seed=77 request=8 depth=32", "good.img:8000s-32000s:rw")
+
+    def written() -> int:
+        with host.lock:
+            info = host.devices.vbds(killed.number)[0].info()
+        assert info is not None
+        return int(info.sectors_written)
+
+    until(lambda: written() > 500)
+    host.destroy(str(killed.number))
+    for guest in others:
+        assert results(host, guest) == {"written": "600", "verified": "600", "bad": "0", "errors": "0"}
+    until(lambda: len(host.domains()) == 3)
+    contents = (folder / "good.img").read_bytes()
+    for n in (1, 2):
+        assert contents[(5000 + 1000 * n) * SECTOR :][: 600 * SECTOR] == pattern(n, range(600))
+    there = absent = 0
+    for sector in range(24000):
+        found = contents[(8000 + sector) * SECTOR : (8001 + sector) * SECTOR]
+        if any(found):
+            assert found == pattern(77, range(sector, sector + 1)), f"sector {sector}"
+            there += 1
+        else:
+            absent += 1
+    assert there >= 500, "it was killed before it began"
+    assert absent > 0, "it had done all"
+    assert not any(contents[7600 * SECTOR : 8000 * SECTOR])

@@ -163,11 +163,11 @@ def test_the_tutorials_own_guest_takes_turns_with_its_twin(boot: Booter, guest: 
 
 
 def test_the_tutorial_shows_the_sources_as_they_are() -> None:
-    folders = (TREE / "asm/guests/hello", TREE / "asm/lib")
+    folders = (TREE / "asm/guests/hello", TREE / "asm/guests/echo", TREE / "asm/lib")
     sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.iterdir()]
     # Neither shell sessions nor the drawing of memory.
     shown = [block for language, block in tutorial_blocks() if not language and not block.startswith(("$ ", "0x"))]
-    assert len(shown) == 8
+    assert len(shown) == 10
     for block in shown:
         assert any(block in source for source in sources), f"not in any source:\n{textwrap.indent(block, '  ')}"
 

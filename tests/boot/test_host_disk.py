@@ -145,6 +145,7 @@ def test_a_host_shows_its_disks_partitions_and_who_has_what(methods: Methods, im
         ("web", "xvda", 0, 2048, "rw"), ("db", "xvda", 2048, 2048, "rw"),
     ]  # fmt: skip
     assert [(one["device"], one["right"]) for one in found["ide.img"]["extents"]] == [("xvdb", "r")]
+    assert methods.info("db")["disks"] == "xvda rw init wait, xvdb r init wait"
 
 
 REFUSALS = [

@@ -104,12 +104,19 @@ def type_at_console(folder: Path, domain: str, keys: str, answer: str) -> str:
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
     said = b""
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as program:
-        for awaited, typed in (("grub> ", keys), (answer, "\x1d")):
-            while awaited.encode() not in said and select.select([ours], [], [], SECONDS)[0]:
-                said += os.read(ours, 4096)
-            assert awaited.encode() in said
-            os.write(ours, typed.encode())
-        assert program.wait(SECONDS) == 0
+        try:
+            for awaited, typed in (("grub> ", keys), (answer, "\x1d")):
+                while awaited.encode() not in said and select.select([ours], [], [], SECONDS)[0]:
+                    said += os.read(ours, 4096)
+                assert awaited.encode() in said
+                os.write(ours, typed.encode())
+            deadline = time.monotonic() + SECONDS
+            while program.poll() is None and time.monotonic() < deadline:
+                if select.select([ours], [], [], 0.05)[0]:
+                    os.read(ours, 4096)  # it waits until its terminal has shown all
+            assert program.poll() == 0
+        finally:
+            program.kill()
     os.close(theirs)
     os.close(ours)
     return said.decode(errors="replace")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.boot.harness import Booter
 from tests.boot.nic_echo import EchoImages
-from tests.boot.nics import MODELS, frames, nic, until, with_cable
+from tests.boot.nics import MODELS, frames, nic, stepping, until, with_cable
 from xengen.agent.agent import Agent
-from xengen.bench.trace import SINGLE_STEP, parse_log
+from xengen.bench.trace import parse_log
 from xengen.machine.machine import Machine
 from xengen.machine.symbols import SymbolTable
 
@@ -32,19 +30,6 @@ ROUTINES = {
 
 # A packet of two pieces that comes in and goes out; each alone, so with all that a run costs.
 MOST = {"e1000": 180, "virtio": 420}
-
-
-@contextmanager
-def steps(machine: Machine, log: Path) -> Iterator[None]:
-    """Inside the block QEMU logs each instruction into `log`."""
-    (switch,) = [name for name in SINGLE_STEP if "unknown command" not in machine.monitor(f"{name} on")][:1]
-    machine.monitor(f"logfile {log}")
-    machine.monitor("log exec,nochain")
-    yield
-    with machine.paused():
-        machine.monitor("log none")
-        machine.monitor(f"logfile {log}.unused")
-        machine.monitor(f"{switch} off")
 
 
 def echo(machine: Machine, count: int, size: int) -> None:
@@ -74,7 +59,7 @@ def cost(machine: Machine, log: Path, model: str, size: int) -> int:
     """Return the instructions of the driver for one packet in and out."""
     assert machine.spec.kernel is not None
     symbols = SymbolTable.from_file(machine.spec.kernel)
-    with steps(machine, log):
+    with stepping(machine, log):
         echo(machine, PACKETS, size)
     counted: Counter[str] = Counter()
     for address, ring in parse_log(log.read_text(encoding="ascii", errors="replace")):

@@ -15,7 +15,7 @@ from tests.boot import event_ports
 from tests.boot.rings import io_op
 from tests.boot.vbds import CREATED, HANDLE, OKAY, READ, READ_ONLY, SHARED, BlockFront, DiskHost, Segment
 from xengen.abi.io import IoOp
-from xengen.abi.vbd import DiskInfo, VbdConnect, VbdCreate, VbdExtent, VbdInfo, VbdNothing
+from xengen.abi.vbd import DiskInfo, DiskScan, VbdConnect, VbdCreate, VbdExtent, VbdInfo, VbdNothing
 from xengen.agent.names import value
 
 EPERM, EFAULT, EINVAL, ENOSYS, ESRCH, EACCES, ENOENT, EEXIST, EBUSY, ENOSPC = (
@@ -24,10 +24,11 @@ EPERM, EFAULT, EINVAL, ENOSYS, ESRCH, EACCES, ENOENT, EEXIST, EBUSY, ENOSPC = (
 )
 VERSION = value("IO_VERSION")
 COMMANDS: dict[str, type[Structure]] = {
-    "disk_info": DiskInfo, "vbd_create": VbdCreate, "vbd_extent": VbdExtent, "vbd_connect": VbdConnect,
-    "vbd_disconnect": VbdNothing, "vbd_destroy": VbdNothing, "vbd_info": VbdInfo, "vbd_extent_info": VbdExtent,
+    "disk_info": DiskInfo, "disk_scan": DiskScan, "vbd_create": VbdCreate, "vbd_extent": VbdExtent,
+    "vbd_connect": VbdConnect, "vbd_disconnect": VbdNothing, "vbd_destroy": VbdNothing, "vbd_info": VbdInfo, "vbd_extent_info": VbdExtent,
 }  # fmt: skip
-ABOUT_A_VBD = [name for name in COMMANDS if name not in ("disk_info", "vbd_create")]
+ABOUT_A_DOMAIN = [name for name in COMMANDS if name.startswith("vbd")]
+ABOUT_A_VBD = [name for name in ABOUT_A_DOMAIN if name != "vbd_create"]
 LAST_SECTOR = (1 << 64) - 1
 
 
@@ -72,7 +73,7 @@ def test_an_argument_that_cannot_be_read_is_a_fault(disk_host: DiskHost, command
     assert disk_host.agents[0].hypercall("io_op", op) == EFAULT
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "disk_info"])
+@pytest.mark.parametrize("command", ABOUT_A_DOMAIN)
 @pytest.mark.parametrize("domain", [2, 77, 0x7FF4, 0xFFFF])
 def test_a_domain_that_is_none_is_refused(disk_host: DiskHost, command: str, domain: int) -> None:
     assert io_op(disk_host.agents[0], command, COMMANDS[command](), domain, HANDLE) == ESRCH

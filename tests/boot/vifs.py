@@ -7,15 +7,12 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ctypes import Structure
 from dataclasses import dataclass
 
-import pytest
-
 from tests.boot import event_ports
 from tests.boot.grants import ACCEPT, PERMIT, READ_ONLY_GRANT, Granted, entry, grant, new_ref, write_entry
-from tests.boot.harness import BOOTER, Booter, Images
 from tests.boot.reservations import give, spare_mfns
 from tests.boot.rings import FrontRing, io_op, until
 from xengen.abi.netif import NetifExtraInfo, NetifRxRequest, NetifRxSringEntry, NetifTxRequest, NetifTxSringEntry
@@ -23,9 +20,6 @@ from xengen.abi.vbd import VbdNothing
 from xengen.abi.vif import VifConnect, VifCreate, VifCredit, VifFacts, VifInfo, VifPolicy, VifRule
 from xengen.agent.agent import Agent
 from xengen.agent.names import value
-from xengen.inspect.live import check_machine
-from xengen.machine.nics import NicSpec
-from xengen.machine.spec import MIB
 
 OKAY, ERROR, DROPPED, NULL = (value(f"NETIF_RSP_{name}") for name in ("OKAY", "ERROR", "DROPPED", "NULL"))
 TX_BLANK, TX_VALID, TX_MORE, TX_EXTRA = (
@@ -95,6 +89,17 @@ class NetFront:
         made = VifCreate(flags=flags, nic=nic, ip=int.from_bytes(ip, "little"))
         made.mac[:] = self.mac
         assert self.op("vif_create", made) == 0
+
+    def reset_rings(self) -> None:
+        """Begin both rings anew, on the same pages."""
+        self.tx = FrontRing(self.agent, NetifTxSringEntry, self.tx.page)
+        self.rx = FrontRing(self.agent, NetifRxSringEntry, self.rx.page)
+
+    def try_create(self, *, handle: int = 9, address: bytes | None = None, flags: int = 0, nic: int = NO_NIC) -> int:
+        """vif_create of another interface of the domain's; the result."""
+        made = VifCreate(flags=flags, nic=nic)
+        made.mac[:] = mac(99) if address is None else address
+        return int(io_op(self.back, "vif_create", made, self.agent.domain, handle))
 
     def connect(self, *, flags: int = COPY, split: bool = False) -> None:
         """Offer rings and ports, and have domain 0 connect them."""
@@ -173,6 +178,23 @@ class NetFront:
             self.rx.put(NetifRxRequest(id=number, gref=ref))
         self.rx.push()
 
+    def revoke(self, granted: Granted) -> None:
+        """Take a grant back, and the page."""
+        write_entry(self.agent, granted.ref, 0, 0, 0)
+        self.agent.give_back(granted.page)
+
+    def marks(self, granted: Granted) -> int:
+        """Which of reading and writing stand in a grant."""
+        return granted.marks
+
+    def revoke_buffer(self, number: int) -> None:
+        """Take the grant of a buffer back that is on the ring."""
+        write_entry(self.agent, self.buffers[number].ref, 0, 0, 0)
+
+    def taken(self, number: int) -> int:
+        """The frame that came for a buffer of `room`."""
+        return int(entry(self.agent, self.room[number]).frame)
+
     def put(
         self, pieces: Sequence[Piece], *, flags: int = 0, total: int = 0, extras: Sequence[NetifExtraInfo] = ()
     ) -> list[int]:
@@ -218,9 +240,12 @@ class NetFront:
         self.push()
         ((answered, status),) = self.answers(1)
         assert answered == number
-        write_entry(self.agent, granted.ref, 0, 0, 0)
-        self.agent.give_back(granted.page)
+        self.revoke(granted)
         return status
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many responses are on the receive ring."""
+        until(lambda: self.rx.header.rsp_prod - self.rx.rsp_cons >= count, f"{count} packets")
 
     def received(self) -> list[Received | int]:
         """What is there on the receive ring: packets, and the status of buffers that were none."""
@@ -270,59 +295,3 @@ def fill(facts: VifFacts, name: str, wanted: int | bytes) -> None:
         size = getattr(VifFacts, name).size
         number = wanted & (1 << 8 * size) - 1
         setattr(facts, name, int.from_bytes(number.to_bytes(size, "big"), "little"))
-
-
-class NetHost:
-    """A machine with an agent in each of its domains."""
-
-    def __init__(self, images: Images, domains: int = 3, nics: Sequence[NicSpec] = ()) -> None:
-        self.booter = Booter(images)
-        self.machine = self.booter(*["agent"] * domains, memory=(64 + 32 * domains) * MIB, nics=nics)
-        self.agents = tuple(Agent(self.machine, domain) for domain in range(domains))
-        self.fronts: list[NetFront] = []
-
-    def front(self, domain: int = 1, number: int | None = None, *, handle: int = 0, **how: int | bytes) -> NetFront:
-        """A front end in a domain, of an interface that is there. `number`: of its address."""
-        made = NetFront(self.agents[0], self.agents[domain], mac(domain if number is None else number), handle)
-        self.fronts.append(made)
-        made.create(**how)  # type: ignore[arg-type]
-        return made
-
-    def connected(self, domain: int = 1, number: int | None = None, *, handle: int = 0, buffers: int = 0) -> NetFront:
-        """A front end that is connected, with buffers to receive into."""
-        made = self.front(domain, number, handle=handle)
-        made.connect()
-        made.post(buffers)
-        return made
-
-    def settle(self) -> None:
-        """Take all interfaces away; the agents must answer, and the checker find nothing."""
-        for front in self.fronts:
-            front.destroy()
-        self.fronts.clear()
-        for agent in self.agents:
-            agent.reset()
-        violations = check_machine(self.machine)
-        assert violations == [], "\n".join(str(violation) for violation in violations)
-
-    def close(self) -> None:
-        """End the machine."""
-        for agent in self.agents:
-            agent.close()
-        self.booter.close()
-
-
-@pytest.fixture(scope="module")
-def net_machine(images: Images) -> Iterator[NetHost]:
-    """The machine that `net_host` is on."""
-    host = NetHost(images)
-    yield host
-    host.close()
-
-
-@pytest.fixture
-def net_host(request: pytest.FixtureRequest, net_machine: NetHost) -> Iterator[NetHost]:
-    """A machine with three domains, without interfaces."""
-    request.node.stash[BOOTER] = net_machine.booter
-    yield net_machine
-    net_machine.settle()

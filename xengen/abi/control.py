@@ -179,7 +179,24 @@ class Sysctl(AbiStructure):
     _fields_ = (("cmd", c_uint32), ("interface_version", c_uint32), ("u", SysctlArgument))
 
 
+class ControlCall(AbiStructure):
+    """How one of the two hypercalls is carried out (control/call.s).
+
+    number: its own. argument, bytes: where a copy of its structure is, and its size. commands: pairs (command,
+    routine). goes_back: whether the structure goes back to the guest with each piece of a long command.
+    """
+
+    _fields_ = (
+        ("number", c_uint32),
+        ("argument", c_uint32),
+        ("bytes", c_uint32),
+        ("commands", c_uint32),
+        ("goes_back", c_uint32),
+    )
+
+
 STRUCTURES: tuple[Declaration, ...] = (
+    Declaration("CONTROL_CALL", "control_call", ControlCall, CONTROL),
     Declaration("DOMCTL", "domctl", Domctl, CONTROL),
     Declaration("DOMCTL_INFO", "domctl_info", DomctlInfo, CONTROL),
     Declaration("SYSCTL", "sysctl", Sysctl, CONTROL),

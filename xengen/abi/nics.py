@@ -83,7 +83,7 @@ CONSTANTS: tuple[Constant, ...] = (
     *_group(
         "drivers of network interfaces",
         NIC_BUFFERS=NIC_BUFFERS, NIC_SEND_PLACES=NIC_SEND_PLACES, NIC_ROOM_SHIFT=NIC_ROOM_SHIFT, NIC_BUFFER_BYTES=2048,
-        NIC_SHORTEST=14, NIC_WORK=64, NIC_WORK_OF_A_RECEIVED=2, NIC_WORK_OF_A_SENT=1,
+        NIC_SHORTEST=14, NIC_WORK=64, NIC_WORK_OF_A_RECEIVED=2,
     ),
     *(
         Constant(name, value, "virtio network devices", "Virtio 1.0, legacy interface")

@@ -98,7 +98,8 @@ class Virtqueue(LittleEndianStructure):
 
 
 class VirtioDisk(LittleEndianStructure):
-    """State of a virtio disk. slots: VIRTIO_SLOTs, one for each request in flight; free: the first free one, or 0.
+    """State of a virtio disk. slots: VIRTIO_SLOTs, one for each request in flight; free: the first free one, or 0;
+    free_slots: how many there are.
 
     physical: what is to be added to the address of a slot to get its physical one. queue: VIRTQUEUE.
     """
@@ -110,6 +111,7 @@ class VirtioDisk(LittleEndianStructure):
         ("slots", c_uint32),
         ("physical", c_uint32),
         ("free", c_uint32),
+        ("free_slots", c_uint32),
     ]
 
 
@@ -180,6 +182,7 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "devices of the hypervisor", OURS,
-        DEVICE_WINDOW=0xFD801000, DEVICE_WINDOW_END=0xFDA00000, VIRTQUEUE_LARGEST=1024, OWN_FUNCTIONS=32, OWN_RANGES=64,
+        DEVICE_WINDOW=0xFD801000, DEVICE_WINDOW_END=0xFDA00000, VIRTQUEUE_LARGEST=1024, OWN_FUNCTIONS=32,
+        VIRTIO_SLOTS=32, OWN_RANGES=64,
     ),
 )

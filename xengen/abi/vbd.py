@@ -106,6 +106,29 @@ class VbdInfo(LittleEndianStructure):
     ]
 
 
+class DiskScan(LittleEndianStructure):
+    """IO_OP_disk_scan: the hypervisor reads sectors of a disk for nobody, as fast as the driver goes; and how it went.
+
+    begin: 1 to begin, with disk, depth (requests in flight, 1 to 32), chunk (sectors of a request, a multiple of 8, 88
+    at the most), start and sectors (a multiple of chunk); 0 to ask. left: sectors not read yet; in_flight: requests
+    that the disk has; errors: those that failed; ns: how long it took, when in_flight is 0.
+    """
+
+    _pack_ = 4
+    _fields_ = [
+        ("begin", c_uint32),
+        ("disk", c_uint32),
+        ("depth", c_uint32),
+        ("chunk", c_uint32),
+        ("start", c_uint64),
+        ("sectors", c_uint64),
+        ("left", c_uint64),
+        ("in_flight", c_uint32),
+        ("errors", c_uint32),
+        ("ns", c_uint64),
+    ]
+
+
 class VbdPart(LittleEndianStructure):
     """One extent of a VBD: the DISK, VBD_READ_ONLY and VBD_SHARED, and its sectors there."""
 
@@ -192,6 +215,7 @@ STRUCTURES: tuple[Declaration, ...] = (
     Declaration("VBD_CONNECT", "vbd_connect", VbdConnect, OURS),
     Declaration("VBD_NOTHING", "vbd_nothing", VbdNothing, OURS),
     Declaration("VBD_INFO", "vbd_info", VbdInfo, OURS),
+    Declaration("DISK_SCAN", "disk_scan", DiskScan, OURS),
     Declaration("VBD_PART", "vbd_part", VbdPart, OURS),
     Declaration("VBD", "vbd", Vbd, OURS),
     Declaration("VBD_REQUEST", "vbd_request", VbdRequest, OURS),
@@ -208,6 +232,8 @@ CONSTANTS: tuple[Constant, ...] = tuple(
         "IO_OP_vbd_destroy": 6,
         "IO_OP_vbd_info": 7,
         "IO_OP_vbd_extent_info": 8,
+        "IO_OP_disk_scan": 9,
+        "SCAN_DEPTH": 32,
         "VBD_READ_ONLY": 1,
         "VBD_SHARED": 2,
         "VBD_EXTENTS": VBD_EXTENTS,
@@ -223,7 +249,7 @@ CONSTANTS: tuple[Constant, ...] = tuple(
         "VBD_STEP_FLUSH_AFTER": 2,
         "VBD_STEP_END": 3,
         "VBD_BATCH": 8,
-        "VBD_RUN_UNITS": 120,
+        "VBD_RUN_UNITS": 96,
         "VBD_UNITS_OF_A_REQUEST": 3,
     }.items()
 )

@@ -3,7 +3,6 @@
 Invariants
   - Each method that has the guest do something returns when it has been done, or raises (mailbox.py).
   - What a command raised is a value where it was the point (`ring1`, `ring3`, `load`, `store`), else UnexpectedFault.
-  - Scratch memory is handed out in turn and comes around again: what `put` gave is good for 64 KB of further use.
   - The page tables that Python walks are those at `space.l3`: `switch_base` keeps that true.
 """
 
@@ -11,24 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ctypes import Structure, sizeof
+from ctypes import sizeof
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from xengen.abi.agent import AgentCommand
 from xengen.abi.mmu import MmuextArg1, MmuextOp
-from xengen.abi.shared import SharedInfo
 from xengen.abi.symbols import assembler_symbols
 from xengen.abi.traps import TrapInfo
 from xengen.agent.command import Argument, Command, Placed, hypercall_command
-from xengen.agent.mailbox import CAPACITY, Mailbox
+from xengen.agent.mailbox import CAPACITY
+from xengen.agent.memory import AgentMemory
 from xengen.agent.outcome import Fault, Outcome, Registers, Result, Trap, UnexpectedFault, completed
-from xengen.agent.pool import Pool, Scratch
+from xengen.agent.pool import Pool
 from xengen.agent.snippet import SnippetAssembler
 from xengen.agent.space import PAGE, Page
 from xengen.errors import XengenError
 from xengen.machine.machine import Machine
-from xengen.machine.symbols import SymbolTable
 
 _VALUES = assembler_symbols()
 RETURN = _VALUES["AGENT_RETURN"]
@@ -42,11 +40,10 @@ OWN_NAMES = (
     "agent_shared_info", "agent_user_code", "agent_user_data", "agent_user_stack_top",
 )  # fmt: skip
 
-StructureT = TypeVar("StructureT", bound=Structure)
 Call = tuple[Argument | str, ...]
 
 
-class Agent:
+class Agent(AgentMemory):
     """The agent in domain `domain` of `machine`, whose boot module of that number is the agent's ELF file.
 
     `alone`: no other domain waits for the processor, so the agent need not yield (then an exception trace shows the
@@ -54,13 +51,7 @@ class Agent:
     """
 
     def __init__(self, machine: Machine, domain: int = 0, *, alone: bool | None = None) -> None:
-        self.machine = machine
-        self.domain = domain
-        self.symbols = SymbolTable.from_file(machine.spec.modules[domain].path)
-        self.mailbox = Mailbox(machine, domain, self.symbols)
-        self.space = self.mailbox.space
-        self.start_info = self.mailbox.start_info
-        self._scratch = Scratch(self.address("agent_scratch"), _VALUES["AGENT_SCRATCH_PAGES"] * PAGE)
+        super().__init__(machine, domain)
         self._pool = Pool(self.address("agent_pool"), _VALUES["AGENT_POOL_PAGES"])
         self._snippets = SnippetAssembler(_VALUES | self._own_names())
         if len(machine.spec.modules) == 1 if alone is None else alone:
@@ -193,38 +184,6 @@ class Agent:
 
     # Memory.
 
-    def address(self, name: str) -> int:
-        """Return the address of one of the agent's symbols; KeyError when it has none of that name."""
-        return self.symbols.address(name)
-
-    @property
-    def edge(self) -> int:
-        """The end of a page of memory behind which nothing is mapped."""
-        return self.address("agent_edge_end")
-
-    def allocate(self, size: int) -> int:
-        """Return the address of `size` bytes of scratch memory, aligned to 8; readable and writable, contents any."""
-        return self._scratch.allocate(size)
-
-    def put_bytes(self, data: bytes) -> int:
-        """Place bytes in scratch memory and return their address."""
-        address = self.allocate(len(data))
-        self.space.write_linear(address, data)
-        return address
-
-    def put(self, what: Structure | Sequence[Structure] | Sequence[int] | bytes) -> int:
-        """Place bytes, structures or 32-bit numbers in scratch memory and return their address."""
-        if isinstance(what, bytes):
-            return self.put_bytes(what)
-        items = (what,) if isinstance(what, Structure) else what
-        return self.put_bytes(
-            b"".join(bytes(item) if isinstance(item, Structure) else item.to_bytes(4, "little") for item in items)
-        )
-
-    def get(self, kind: type[StructureT], va: int) -> StructureT:
-        """Return a copy of the structure at `va`, through the page tables in use."""
-        return kind.from_buffer_copy(self.space.read(va, sizeof(kind)))
-
     def page(self) -> Page:
         """Return a spare page: mapped writable in the initial mapping, zeroed."""
         page = self.space.page(self._pool.take())
@@ -248,18 +207,6 @@ class Agent:
         """update_va_mapping with a 64-bit entry."""
         return self.hypercall("update_va_mapping", va, entry & 0xFFFFFFFF, entry >> 32, flags)
 
-    def pfn(self, va: int) -> int:
-        """Return the pfn behind an address of the initial mapping."""
-        return self.space.pfn(va)
-
-    def mfn(self, pfn: int) -> int:
-        """Return the machine frame of a pfn, as the P2M list says."""
-        return self.space.mfn(pfn)
-
-    def pte(self, va: int, level: int = 1) -> int:
-        """Return the entry for `va` in the page tables in use; 0 where there is no table."""
-        return self.space.entry(va, level)
-
     def switch_base(self, mfn: int) -> Result:
         """MMUEXT_NEW_BASEPTR; Python follows when it succeeds."""
         operation = MmuextOp(cmd=_VALUES["MMUEXT_NEW_BASEPTR"], arg1=MmuextArg1(mfn=mfn))
@@ -267,12 +214,6 @@ class Agent:
         if result == 0:
             self.space.l3 = mfn
         return result
-
-    @property
-    def shared_info(self) -> SharedInfo:
-        """The shared page itself, live."""
-        view = self.machine.memory.view(self.start_info.shared_info, sizeof(SharedInfo))
-        return SharedInfo.from_buffer(view)
 
     # How it is done.
 

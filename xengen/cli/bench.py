@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from xengen.cli.bench_disk import disk_bench
 from xengen.cli.bench_isolation import isolation_bench
 from xengen.cli.images import source_tree
 from xengen.cli.run import OTHER_EMULATOR, OTHER_HYPERVISOR_LINE
@@ -32,7 +33,8 @@ WIDTH = 180
 
 def bench(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="operations, sched (shares, latency, switches), domains, isolation.")
+        str,
+        typer.Argument(metavar="WHAT", help="operations, sched (shares, latency, switches), domains, isolation, disk."),
     ] = "operations",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     against: Annotated[
@@ -63,6 +65,8 @@ def bench(
     Example: xengen bench domains
 
     Example: xengen bench isolation --plot isolation.svg
+
+    Example: xengen bench disk
     """
     if what == "sched":
         if against is not None or append or strict or trace is not None:
@@ -72,6 +76,10 @@ def bench(
         if against is not None or append or strict or trace is not None:
             raise UserError("--against, --append, --strict and --trace are for operations, not for isolation")
         return isolation_bench(as_json=as_json, plot=plot)
+    if what == "disk":
+        if against is not None or append or strict or trace is not None or plot is not None:
+            raise UserError("--against, --append, --strict, --trace and --plot are not for disk")
+        return disk_bench(as_json=as_json)
     if plot is not None:
         raise UserError("--plot goes with sched and isolation")
     if what == "domains":
@@ -79,7 +87,7 @@ def bench(
             raise UserError("--against, --append, --strict and --trace are for operations, not for domains")
         return _domains(as_json)
     if what != "operations":
-        raise UserError(f"{what!r} is nothing that can be measured: operations, sched, domains or isolation")
+        raise UserError(f"{what!r} is nothing that can be measured: operations, sched, domains, isolation or disk")
     from xengen.bench.measure import measure
     from xengen.bench.operations import NAMES
     from xengen.bench.report import as_object, report

@@ -42,6 +42,13 @@ class DeviceMethods:
                     return gone
             time.sleep(LOOK_SECONDS)
 
+    def _devices_in_words(self, number: int) -> Record:
+        """Return a domain's disks and interfaces, a sentence each, "" for none."""
+        devices = self._host.devices
+        disks = [f"{one.device} {'rw' if one.writable else 'r'} {self._state(one)}" for one in devices.vbds(number)]
+        nics = [f"{one.handle} {one.mac.hex(':')} {self._state(one)}" for one in devices.vifs(number)]
+        return {"disks": ", ".join(disks), "interfaces": ", ".join(nics)}
+
     def _name(self, number: int) -> str:
         guest = self._host.guests.get(number)
         return guest.recipe.name if guest is not None else str(number)

@@ -67,7 +67,8 @@ class Methods(DiskMethods, NetMethods):
             states = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
             counts = self._host.control.hypercall_counts(found.domain)
             times = dict(zip(states, found.run_time, strict=True))
-            return {**self._record(found), **made_of, **times, "hypercalls_by_name": counts}
+            devices = self._devices_in_words(int(found.domain))
+            return {**self._record(found), **made_of, **devices, **times, "hypercalls_by_name": counts}
 
     def create(
         self, name: str, image: str, memory: int, weight: int = 10, cmdline: str = "", initrd: str = "",

@@ -168,9 +168,11 @@ def writable_tables(survey: Survey) -> Iterator[Violation]:
 
 
 def hypervisor_frames(survey: Survey) -> Iterator[Violation]:
-    """No frame of the hypervisor's is mapped by a guest's table."""
+    """No frame of the hypervisor's is mapped by a guest, but the M2P table's by a privileged domain, to read."""
     entries = survey.tables.entries
-    for row in np.flatnonzero(_at(survey.kinds, entries.child, NO_RAM) == HYPERVISOR):
+    allowed = np.isin(entries.child, survey.hypervisor.m2p_frames) & ((entries.value & layout.PTE_RW) == 0)
+    allowed &= _privileged(survey, entries.parent)
+    for row in np.flatnonzero((_at(survey.kinds, entries.child, NO_RAM) == HYPERVISOR) & ~allowed):
         detail = f"a {_access(entries, row)} mapping of a frame of the hypervisor's"
         yield _violation(survey, Rule.HYPERVISOR_FRAME, 1, entries, row, detail)
 

@@ -42,6 +42,10 @@ PACKAGES = ("bochs", "bochs-term", "bochsbios", "vgabios")
 BIOS = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGA_BIOS = Path("/usr/share/vgabios/vgabios.bin")
 
+# A cylinder of 16 heads with 63 sectors: what Bochs takes a disk to be made of.
+CYLINDER = 16 * 63 * 512
+DISK = 'ata0-slave: type=disk, path="{}", mode=flat, cylinders=0\n'
+
 CHUNK = 1 << 16
 LOG_LIMIT = 16 << 10
 # The processor of Bochs stands at its first instruction until its debugger lets it go on.
@@ -61,7 +65,7 @@ class BochsExited(MachineError):
 
 @dataclass(frozen=True)
 class BochsSpec:
-    """One machine: an ISO and its memory in bytes, a multiple of 1 MiB.
+    """One machine: an ISO, its memory in bytes, a multiple of 1 MiB, and the image of its IDE disk, if it has one.
 
     devices: further lines of the configuration, such as `e1000: ethmod=null, mac=52:54:00:12:34:56`.
     """
@@ -69,6 +73,7 @@ class BochsSpec:
     iso: Path
     memory: int = 128 * MIB
     devices: tuple[str, ...] = ()
+    disk: Path | None = None
 
     def check(self) -> None:
         """Raise UserError when Bochs, a part of it, or the ISO is missing."""
@@ -76,8 +81,11 @@ class BochsSpec:
         if missing:
             names = " ".join(missing)
             raise UserError(f"no Bochs found (looked for {PROGRAM} and its BIOS): apt-get install {names}")
-        if not self.iso.is_file():
-            raise UserError(f"no such file: {self.iso}")
+        for file in (self.iso, *([self.disk] if self.disk else [])):
+            if not file.is_file():
+                raise UserError(f"no such file: {file}")
+        if self.disk and (self.disk.stat().st_size == 0 or self.disk.stat().st_size % CYLINDER):
+            raise UserError(f"Bochs takes disks of whole cylinders: make {self.disk} a multiple of {CYLINDER} bytes")
 
 
 def missing_packages() -> tuple[str, ...]:
@@ -89,7 +97,8 @@ def missing_packages() -> tuple[str, ...]:
 def configuration(spec: BochsSpec, iso: str, log: str) -> str:
     """Return the text of Bochs's configuration file; `iso` and `log` are the names under which Bochs opens them."""
     template = Template((CONFIGURATION / "bochsrc.txt").read_text(encoding="utf-8"))
-    text = template.substitute(iso=iso, memory=spec.memory // MIB, log=log, bios=BIOS, vgabios=VGA_BIOS)
+    disk = DISK.format(spec.disk.resolve()) if spec.disk else ""
+    text = disk + template.substitute(iso=iso, memory=spec.memory // MIB, log=log, bios=BIOS, vgabios=VGA_BIOS)
     return text + "".join(f"{line}\n" for line in spec.devices)
 
 
@@ -136,6 +145,9 @@ class Bochs:
         for pipe in (self._output, self._log):
             if pipe is not None:
                 pipe.close()
+        if self._process is not None and self.spec.disk is not None:
+            disk = self.spec.disk.resolve()  # Bochs locks it by a file, and takes that away only when it ends by itself
+            disk.with_name(f"{disk.name}.lock").unlink(missing_ok=True)
 
     @property
     def raw(self) -> bytes:

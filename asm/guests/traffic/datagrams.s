@@ -15,6 +15,7 @@
         .set    TRAFFIC_PAYLOAD_time, 8         # when it was sent, the lower word
         .set    TRAFFIC_PAYLOAD_size, 12
         .set    TRAFFIC_BATCH, 32               # between two looks at what has come
+        .set    TRAFFIC_LATE, 20000000          # ns
 
 {{ space("traffic_open", "TRAFFIC_OPEN / 8") }}
 
@@ -40,6 +41,13 @@
         subl    traffic_due, %eax
         sbbl    traffic_due + 4, %edx
         js      {{ L("not_due") }}
+        jnz     {{ L("late") }}
+        cmpl    $TRAFFIC_LATE, %eax
+        jb      {{ L("in_time") }}
+{{ L("late") }}:
+        addl    %eax, traffic_due               # it did not run for a while: nothing is made up for
+        adcl    %edx, traffic_due + 4
+{{ L("in_time") }}:
         movl    traffic_interval, %eax
         addl    %eax, traffic_due
         adcl    $0, traffic_due + 4

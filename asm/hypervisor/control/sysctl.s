@@ -1,91 +1,19 @@
 # The hypercall sysctl: what domain 0 asks of the hypervisor as a whole: its memory, all its domains, images (images.s).
 #
 # Invariants
-#   - As domctl.s: domain 0 only, one argument, which is copied in once and goes back with what a command answers.
+#   - What is left of a long command stands in its argument, which goes back to the guest with each piece.
 
         .text
 
-{% set L = labels("do_sysctl") %}
 # do_sysctl(op, begun): carries out a command.
 #
 # in:    %ebx = address of a SYSCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
-# why:   in a list each one waits for a stretch of its own (work.s)
 {% call routine("do_sysctl") %}
-        cmpl    $0, work_done
-        jne     {{ L("later") }}
-        call    stretch_begin
-        call    control_sysctl
-        movl    sysctl + SYSCTL_cmd, %edx
-        jmp     stretch_end
-{{ L("later") }}:
-        movl    $HYPERCALL_sysctl, %eax
-        jmp     hypercall_continue
-{% endcall %}
-
-{% set L = labels("control_sysctl") %}
-# control_sysctl(op, begun): the call itself.
-#
-# in:    %ebx = address of a SYSCTL, %ecx = CONTROL_BEGUN when the call is continued; %ebp = current vcpu
-# out:   %eax = 0 or an error
-# clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), and what the command says
-# calls: sysctl_*
-{% call routine("control_sysctl") %}
-        pushl   %ebx
-        movl    VCPU_domain(%ebp), %eax
-        testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%eax)
-        jz      {{ L("not_allowed") }}
-        xorl    %edx, %edx
-        cmpl    $CONTROL_BEGUN, %ecx
-        sete    %dl
-        movl    %ebx, %esi
-        movl    $sysctl, %edi
-        movl    $SYSCTL_size, %ecx
-        call    copy_from_guest
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $-EACCES, %eax
-        cmpl    $CONTROL_VERSION, sysctl + SYSCTL_interface_version
-        jne     {{ L("done") }}
-        movl    sysctl + SYSCTL_cmd, %eax
-        movl    $sysctl_commands, %esi
-        call    control_find
-        testl   %eax, %eax
-        jz      {{ L("unknown") }}
-        movl    %edx, %ecx
-        call    *%eax
-        cmpl    $-ERESTART, %eax
-        je      {{ L("again") }}
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        popl    %edi
-        movl    $sysctl, %esi
-        movl    $SYSCTL_size, %ecx
-        jmp     copy_to_guest
-{{ L("again") }}:
-        popl    %ebx
-        movl    %ebx, %edi                      # what is left of a write
-        movl    $sysctl, %esi
-        movl    $SYSCTL_size, %ecx
-        call    copy_to_guest
-        testl   %eax, %eax
-        jnz     {{ L("fault") }}
-        movl    $CONTROL_BEGUN, %ecx
-        movl    $HYPERCALL_sysctl, %eax
-        jmp     hypercall_continue
-{{ L("fault") }}:
-        ret
-{{ L("unknown") }}:
-        movl    $-ENOSYS, %eax
-        jmp     {{ L("done") }}
-{{ L("not_allowed") }}:
-        movl    $-EPERM, %eax
-{{ L("done") }}:
-        popl    %ebx
-        ret
+        movl    $sysctl_call, %edx
+        jmp     control_call
 {% endcall %}
 
 {% set L = labels("sysctl_physinfo") %}
@@ -189,6 +117,9 @@
         .long   SYSCTL_{{ command }}, sysctl_{{ command }}
 {% endfor %}
         .long   0, 0
+{% endcall %}
+{% call object("sysctl_call") %}
+        .long   HYPERCALL_sysctl, sysctl, SYSCTL_size, sysctl_commands, 1
 {% endcall %}
 
 {{ space("sysctl", "SYSCTL_size") }}

@@ -120,7 +120,8 @@
 # calls: packet_*
 {% call routine("nic_sent") %}
         pushl   %ebx
-        subl    $NIC_WORK_OF_A_SENT, nic_work
+        movl    PACKET_count(%esi), %eax        # who made it has something to do for each piece
+        subl    %eax, nic_work
         incl    NIC_sent(%ebx)
         movl    PACKET_bytes(%esi), %eax
         addl    %eax, NIC_bytes_sent(%ebx)

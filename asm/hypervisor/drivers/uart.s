@@ -111,6 +111,26 @@
         ret
 {% endcall %}
 
+{% set L = labels("uart_has_input") %}
+# uart_has_input(): whether a character waits.
+#
+# in:    -
+# out:   %eax = 1 or 0
+# clob:  %edx
+# errs:  none
+{% call routine("uart_has_input") %}
+        movl    $COM1 + UART_LSR, %edx
+        xorl    %eax, %eax
+        inb     %dx, %al
+        cmpb    $UART_LSR_NOBODY, %al
+        je      {{ L("nobody") }}
+        andl    $UART_LSR_DR, %eax
+        ret
+{{ L("nobody") }}:
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
 {% set L = labels("uart_read") %}
 # uart_read(): takes one character from the input, if there is one.
 #
@@ -120,11 +140,8 @@
 # errs:  none
 {% call routine("uart_read") %}
         pushl   %edx
-        movl    $COM1 + UART_LSR, %edx
-        inb     %dx, %al
-        cmpb    $UART_LSR_NOBODY, %al
-        je      {{ L("nothing") }}
-        testb   $UART_LSR_DR, %al
+        call    uart_has_input
+        testl   %eax, %eax
         jz      {{ L("nothing") }}
         movl    $COM1 + UART_DATA, %edx
         inb     %dx, %al
@@ -132,7 +149,7 @@
         popl    %edx
         ret
 {{ L("nothing") }}:
-        movl    $-1, %eax
+        decl    %eax
         popl    %edx
         ret
 {% endcall %}

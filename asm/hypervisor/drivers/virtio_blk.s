@@ -26,6 +26,7 @@
         movl    VIRTIO_DISK_free(%edi), %ebp
         movl    VIRTIO_SLOT_next(%ebp), %eax
         movl    %eax, VIRTIO_DISK_free(%edi)
+        decl    VIRTIO_DISK_free_slots(%edi)
         movl    %esi, VIRTIO_SLOT_request(%ebp)
         movl    $-1, VIRTIO_SLOT_status(%ebp)   # failed, unless the device says something else
         movl    DISK_REQUEST_sector(%esi), %eax
@@ -96,16 +97,16 @@
 # out:   DISK_room
 # clob:  %eax, %edx
 # errs:  none
-# why:   there are 128 slots, and a queue of VIRTQUEUE_LARGEST holds no more than 64 requests of the longest kind
+# why:   there are VIRTIO_SLOTS so that one interrupt cannot have more requests to end than that
 {% call routine("virtio_disk_room") %}
         movl    DISK_state(%ebx), %edx
-        xorl    %eax, %eax
-        cmpl    $0, VIRTIO_DISK_free(%edx)
-        je      {{ L("no_slot") }}
         movl    VIRTIO_DISK_queue(%edx), %eax
         movl    VIRTQUEUE_room(%eax), %eax
         shrl    $VIRTIO_PIECES_SHIFT, %eax
-{{ L("no_slot") }}:
+        cmpl    VIRTIO_DISK_free_slots(%edx), %eax
+        jbe     {{ L("slots_suffice") }}
+        movl    VIRTIO_DISK_free_slots(%edx), %eax
+{{ L("slots_suffice") }}:
         movl    %eax, DISK_room(%ebx)
         ret
 {% endcall %}
@@ -121,6 +122,7 @@
         movl    VIRTIO_DISK_free(%edi), %edx
         movl    %edx, VIRTIO_SLOT_next(%eax)
         movl    %eax, VIRTIO_DISK_free(%edi)
+        incl    VIRTIO_DISK_free_slots(%edi)
         ret
 {% endcall %}
 
@@ -187,7 +189,7 @@
         movl    DISK_state(%ebx), %edi
 {{ L("no_request") }}:
         addl    $VIRTIO_SLOT_size, %eax
-        testl   $PAGE_OFFSET_MASK, %eax
+        testl   $(VIRTIO_SLOTS * VIRTIO_SLOT_size - 1), %eax
         jnz     {{ L("next_slot") }}
         ret
 {% endcall %}

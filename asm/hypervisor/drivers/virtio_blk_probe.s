@@ -111,7 +111,7 @@
         call    virtio_slot_free
         addl    $VIRTIO_SLOT_size, %eax
         subl    %ecx, %eax
-        cmpl    $PAGE_SIZE, %eax
+        cmpl    $VIRTIO_SLOTS * VIRTIO_SLOT_size, %eax
         leal    (%eax,%ecx), %eax
         jb      {{ L("next_slot") }}
         jmp     virtio_disk_room

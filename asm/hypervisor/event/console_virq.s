@@ -66,25 +66,6 @@
         ret
 {% endcall %}
 
-{% set L = labels("uart_has_input") %}
-# uart_has_input(): whether a character waits.
-#
-# in:    -
-# out:   %eax = 1 or 0
-# clob:  %edx
-# errs:  none
-{% call routine("uart_has_input") %}
-        xorl    %eax, %eax
-        movl    $COM1 + UART_LSR, %edx
-        inb     %dx, %al
-        incb    %al                             # a port that is not there reads as all ones
-        jz      {{ L("nothing") }}
-        decb    %al
-        andl    $UART_LSR_DR, %eax
-{{ L("nothing") }}:
-        ret
-{% endcall %}
-
         .data
 {% call object("console_timer") %}
         .long   0, 0, console_look_due, 0       # TIMER

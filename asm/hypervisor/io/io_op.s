@@ -13,6 +13,7 @@
         ("vbd_extent", "VBD_EXTENT", true, false), ("vbd_connect", "VBD_CONNECT", true, false),
         ("vbd_disconnect", "VBD_NOTHING", true, false), ("vbd_destroy", "VBD_NOTHING", true, false),
         ("vbd_info", "VBD_INFO", true, true), ("vbd_extent_info", "VBD_EXTENT", true, true),
+        ("disk_scan", "DISK_SCAN", false, true),
         ("nic_info", "NIC_INFO", false, true), ("vif_create", "VIF_CREATE", true, false),
         ("vif_connect", "VIF_CONNECT", true, false), ("vif_disconnect", "VBD_NOTHING", true, false),
         ("vif_destroy", "VBD_NOTHING", true, false), ("vif_info", "VIF_INFO", true, true),

@@ -254,39 +254,6 @@
         ret
 {% endcall %}
 
-# writable_validate(frame): any contents will do.
-#
-# in:    %eax = FRAME
-# out:   %eax = 0
-# clob:  none
-# errs:  none
-{% call routine("writable_validate") %}
-        xorl    %eax, %eax
-        ret
-{% endcall %}
-
-# none_validate(frame): no type cannot be asked for.
-#
-# in:    %eax = FRAME
-# out:   %eax = -EINVAL
-# clob:  none
-# errs:  -EINVAL
-{% call routine("none_validate") %}
-        movl    $-EINVAL, %eax
-        ret
-{% endcall %}
-
-# none_devalidate(frame): nothing to drop.
-#
-# in:    %eax = FRAME
-# out:   no carry: complete
-# clob:  none
-# errs:  none
-{% call routine("none_devalidate") %}
-        clc
-        ret
-{% endcall %}
-
         .section .rodata
 {% set kinds = ["none", "l1", "l2", "l3", "segments", "writable", "l2"] %}
 {% call object("type_validators") %}

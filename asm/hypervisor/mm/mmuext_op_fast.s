@@ -54,7 +54,7 @@
 {% endcall %}
 
 {% set L = labels("base_pointer_fast") %}
-# base_pointer_fast(vcpu, mfn): another L3 for the current vcpu, as base_pointer_set (l3.s), when both are pinned.
+# base_pointer_fast(vcpu, mfn): another L3 for the current vcpu when both are pinned; else base_pointer_set.
 #
 # in:    %ecx = mfn; %ebp = current vcpu
 # out:   no carry: %eax = 0; carry: nothing has changed, and the arguments are as fast_mmuext_op had them

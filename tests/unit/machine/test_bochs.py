@@ -133,6 +133,17 @@ def test_a_missing_iso_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == f"no such file: {tmp_path}/gone.iso"
 
 
+@needs_bochs
+@pytest.mark.parametrize("size", [0, 512, 516096 + 512])
+def test_a_disk_that_bochs_would_not_take_is_named(tmp_path: Path, size: int) -> None:
+    iso, disk = tmp_path / "any.iso", tmp_path / "disk.img"
+    iso.touch()
+    disk.write_bytes(bytes(size))
+    with pytest.raises(UserError) as caught, Bochs(BochsSpec(iso, disk=disk)):
+        pass
+    assert str(caught.value) == f"Bochs takes disks of whole cylinders: make {disk} a multiple of 516096 bytes"
+
+
 def test_a_missing_bochs_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError) as caught, Bochs(BochsSpec(tmp_path / "any.iso")):

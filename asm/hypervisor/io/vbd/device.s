@@ -2,7 +2,7 @@
 #
 # Invariants
 #   - VBDs take turns; in each, one takes VBD_BATCH requests at the most from its ring. A run of turns is bounded
-#     by vbd_units, of some 100 instructions each.
+#     by vbd_units, of some 150 instructions each.
 #   - A VBD has nothing to do (then the domain has to kick it: req_event), or it is in the queue, or it has requests
 #     that wait for room on a disk: then it is in one of the two vbd_blocked, which join the queue when a disk has done
 #     something: first those that have had nothing of the room there was.

@@ -45,6 +45,13 @@
 {% call routine("vif_deliver") %}
         cmpl    $IO_STATE_CONNECTED, VIF_device_state(%ebx)
         jne     {{ L("no_buffer") }}
+        testl   $VIF_NO_CHECKSUM, VIF_flags(%ebx)
+        jz      {{ L("as_it_is") }}
+        testl   $NETTXF_csum_blank, VIF_PACKET_flags(%ebp)
+        jz      {{ L("as_it_is") }}
+        call    vif_checksum
+        jc      {{ L("no_checksum") }}
+{{ L("as_it_is") }}:
         movl    VIF_rx_io_mfn(%ebx), %eax
         call    map_frame
         movl    %eax, %esi
@@ -60,14 +67,6 @@
         movl    %eax, vif_rx_id
         movl    NETIF_RX_REQUEST_gref(%esi), %ecx
         incl    VIF_rx_io_req_cons(%ebx)
-        pushl   %ecx
-        testl   $VIF_NO_CHECKSUM, VIF_flags(%ebx)
-        jz      {{ L("as_it_is") }}
-        testl   $NETTXF_csum_blank, VIF_PACKET_flags(%ebp)
-        jz      {{ L("as_it_is") }}
-        call    vif_checksum
-{{ L("as_it_is") }}:
-        popl    %ecx
         testl   $VIF_RX_COPY, VIF_flags(%ebx)
         jz      {{ L("exchange") }}
         call    vif_copy_in
@@ -86,6 +85,9 @@
         xorl    %eax, %eax
         movl    $NETIF_RSP_ERROR, %ecx
         jmp     vif_rx_answer
+{{ L("no_checksum") }}:                         # and it takes none without
+        incl    VIF_filtered(%ebx)
+        ret
 {{ L("no_buffer") }}:
         incl    VIF_rx_no_buffer(%ebx)
         ret

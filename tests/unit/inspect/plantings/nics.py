@@ -202,13 +202,13 @@ def _with_a_packet(world: World) -> Expected:
 
 
 PLANTINGS: tuple[Planting, ...] = (
-    Planting("a place of an e1000's ring that is lost", _e1000(_lost_place, "251 places are free and 3 in use, of 255")),
+    Planting("a place of an e1000 that is lost", _e1000(_lost_place, "251 places are free and 3 in use, of 255")),
     Planting("an interface with more room than places", _e1000(_wrong_room, "its room is 8, but 252 places are free")),
     Planting("another interface's packet", _e1000(_foreign_packet, "is another's")),
     Planting("packets of an e1000 without an end", _e1000(_endless, "have no end", Rule.STRUCTURE)),
     Planting("a packet of too many pieces", _e1000(_too_many_pieces, "has 20 pieces", Rule.STRUCTURE)),
     Planting("an e1000 that receives into another frame", _e1000(_another_frame, "at place 5 its device writes into")),
-    Planting("a descriptor of a virtio queue that is lost", _virtio(_lost_descriptor, "12 places are free and 3 in use")),
+    Planting("a descriptor that is lost", _virtio(_lost_descriptor, "12 places are free and 3 in use")),
     Planting("a virtio queue for a place that is none", _virtio(_no_place, "has no place 128", Rule.STRUCTURE)),
     Planting("a virtio queue that is too large", _virtio(_large_queue, "has 2048 descriptors", Rule.STRUCTURE)),
     Planting("an interface of a driver that is none", _e1000(_unknown_driver, "'e2000'", Rule.STRUCTURE)),

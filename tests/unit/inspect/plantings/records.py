@@ -64,9 +64,7 @@ def _m2p_type(world: World) -> Expected:
 
 
 def _not_m2p(world: World) -> Expected:
-    target = world.machine.allocate(world.one.address)
-    world.machine.domain(world.one.address).nr_pages -= 1
-    world.machine.set_m2p(target, NOBODY)
+    target = world.machine.mfn("empty_page")
     world.machine.record(target).owner = world.machine.symbols["domain_xen"]
     return Expected(Rule.OWNER, target, None, "", "domain_xen's, but not in the M2P table")
 

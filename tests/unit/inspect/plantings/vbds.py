@@ -199,7 +199,7 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a device in two queues", _broken(Rule.DEVICE, _in_two_queues, "is in 2 queues", domain=None)),
     Planting("a device in another's place", _broken(Rule.DEVICE, _another_place, "says that it is 7", domain=None)),
     Planting("devices that are not counted", _broken(Rule.DEVICE, _miscounted, "there are 1 devices", domain=None)),
-    Planting("a device that is shut and has a port", _broken(Rule.DEVICE, _shut_with_a_port, "has state 2, and port 5")),
+    Planting("a device with a port that is shut", _broken(Rule.DEVICE, _shut_with_a_port, "has state 2, and port 5")),
     Planting("a request too many in flight", _broken(Rule.RING, _in_flight, "2 requests are in flight, but 1 in use")),
     Planting("a request that is answered and in use", _broken(Rule.RING, _answered_twice, "0 requests of its ring")),
     Planting("a free request that is in flight", _broken(Rule.RING, _free_in_flight, "say that they are free")),
