@@ -159,6 +159,29 @@
         ret
 {% endcall %}
 
+{% set L = labels("store_look") %}
+# store_look(): takes what the store has sent meanwhile, without waiting for anything.
+#
+# in:    -
+# out:   store_events
+# clob:  %eax, %ecx, %edi
+# errs:  none
+{% call routine("store_look") %}
+{{ L("look") }}:
+        movl    answer_ring + RING_producer, %eax
+        movl    (%eax), %eax
+        movl    answer_ring + RING_consumer, %ecx
+        cmpl    (%ecx), %eax
+        je      {{ L("done") }}
+        call    store_receive
+        cmpl    $XS_WATCH_EVENT, %eax
+        jne     {{ L("look") }}
+        incl    store_events
+        jmp     {{ L("look") }}
+{{ L("done") }}:
+        ret
+{% endcall %}
+
 {% set L = labels("store_begin") %}
 # store_begin(): a transaction that the requests from now on belong to.
 #

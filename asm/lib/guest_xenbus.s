@@ -25,6 +25,9 @@
 # errs:  carry
 {% call routine("xenbus_find") %}
         pushl   %ebx
+        movl    request_ring + RING_port, %eax
+        movl    (%eax), %eax
+        call    wait_add                        # the store's events wake, too
         movl    %ebx, %esi
         call    text_begin
         call    text_string
@@ -131,6 +134,43 @@
 {{ L("done") }}:
         popl    %esi
         popl    %ebx
+        ret
+{% endcall %}
+
+{% set L = labels("xenbus_gone") %}
+# xenbus_gone(device): whether the back end is closing; then we are closed, too.
+#
+# in:    %edi = XENBUS that is connected
+# out:   carry set when the device is gone: it is not to be used any more
+# clob:  %eax, %ecx
+# errs:  carry
+# why:   it comes right before a sleep: what the store says after the look wakes
+{% call routine("xenbus_gone") %}
+{{ L("look") }}:
+        pushl   %edi
+        call    store_look
+        popl    %edi
+        cmpl    $0, store_events
+        je      {{ L("there") }}
+        movl    $0, store_events
+        pushl   %ebx
+        pushl   %esi
+        leal    XENBUS_backend(%edi), %ebx
+        movl    $state_name, %esi
+        call    store_read_number
+        popl    %esi
+        popl    %ebx
+        jc      {{ L("gone") }}                 # not even its node is there
+        cmpl    $XenbusStateConnected, %eax
+        jbe     {{ L("look") }}
+        jmp     {{ L("gone") }}
+{{ L("there") }}:
+        clc
+        ret
+{{ L("gone") }}:
+        movl    $XenbusStateClosed, %eax
+        call    xenbus_switch
+        stc
         ret
 {% endcall %}
 

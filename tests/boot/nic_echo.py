@@ -10,14 +10,9 @@ Invariants
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from tests.boot.harness import TREE, Images
-from xengen.toolchain.build import build
-
-HANDS_ON = "        jmp     net_receive\n"
-ECHOES = "        jmp     echo_receive\n"
+from tests.boot.changed import Change, ChangedImages
 
 PIECE = 84  # 14 bytes and 18 of these are 1,526: what one packet may have, in as many pieces as it may have
 
@@ -91,24 +86,9 @@ ECHO = """
 """.replace("ECHO_PIECE", str(PIECE))
 
 
-class EchoImages(Images):
+class EchoImages(ChangedImages):
     """The project's images, but for the hypervisor, which echoes; it is built in `folder` (of one worker)."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
-
-    def hypervisor(self, *, debug: bool = True) -> Path:
-        """Return the ELF file of the hypervisor that echoes."""
-        tree = self._folder / "tree"
-        if not tree.exists():
-            shutil.copytree(TREE / "asm/hypervisor", tree / "asm/hypervisor")
-            (tree / "asm/lib").symlink_to(TREE / "asm/lib")
-            (tree / "templates").symlink_to(TREE / "templates")
-            drivers = tree / "asm/hypervisor/drivers"
-            source = (drivers / "nic.s").read_text(encoding="utf-8")
-            assert source.count(HANDS_ON) == 1, "nic_received no longer ends as this module knows it"
-            (drivers / "nic.s").write_text(source.replace(HANDS_ON, ECHOES), encoding="utf-8")
-            (drivers / "nic_echo.s").write_text(ECHO.lstrip(), encoding="utf-8")
-        (result,) = build(tree, self._folder / ("build" if debug else "release"), images=["hypervisor"], debug=debug)
-        return result.elf
+        ends = Change("drivers/nic.s", "        jmp     net_receive\n", "        jmp     echo_receive\n")
+        super().__init__(folder, (ends,), {"drivers/nic_echo.s": ECHO.lstrip()})

@@ -320,7 +320,7 @@ def answers_of(frames: list[bytes], drop: int | None = None) -> Iterator[bytes]:
 @pytest.mark.parametrize("drop", [None, 3])
 @pytest.mark.parametrize("rate", [0, 500])
 def test_a_generator_counts_what_was_answered_and_what_was_lost(bench: Bench, rate: int, drop: int | None) -> None:
-    line = f"ip=10.0.2.16 to=10.0.2.2 size=200 count=200 rate={rate} wait=1500"
+    line = f"ip=10.0.2.16 to=10.0.2.2 size=200 count=70 rate={rate} wait={30_000 if drop is None else 4000}"
     number = bench.domain("traffic", line, wire)
     device = bench.served[-1][1]
     assert isinstance(device, PythonWire)
@@ -334,8 +334,8 @@ def test_a_generator_counts_what_was_answered_and_what_was_lost(bench: Bench, ra
     bench.until(over)
     lost = 0 if drop is None else 1
     found = [bench.node(number, f"data/{name}") for name in ("sent", "answered", "lost")]
-    assert found == ["200", str(200 - lost), str(lost)]
-    bench.until(lambda: f"traffic: 200 sent, {200 - lost} answered, {lost} lost" in bench.console(number))
+    assert found == ["70", str(70 - lost), str(lost)]
+    bench.until(lambda: f"traffic: 70 sent, {70 - lost} answered, {lost} lost" in bench.console(number))
 
 
 # The disk.
@@ -383,3 +383,24 @@ def test_a_guest_without_its_device_says_so(bench: Bench, guest: str, said: str)
     host.launch(guest, bench.images.guest(guest), cmdline="ip=10.0.2.15")
     number = int(host.find(guest).domain)
     bench.until(lambda: said in bench.console(number))
+
+
+@pytest.mark.parametrize(
+    ("guest", "line", "back", "ready", "said"),
+    [
+        ("echo", "ip=10.0.2.15", wire, lambda device, said: "serves" in said, "echo: the interface is gone"),
+        ("disk", "mode=flood", disk, lambda device, said: device.served, "disk: it is gone"),
+        ("traffic", "ip=10.0.2.16 to=10.0.2.2", wire, lambda device, said: True, "traffic: there is no interface"),
+    ],
+    ids=["interface", "disk", "during the handshake"],
+)
+def test_a_device_that_is_asked_to_close_closes_and_the_guest_says_so(
+    bench: Bench, guest: str, line: str, back: Callable[[Peer], Any], ready: Callable[[Any, str], bool], said: str
+) -> None:
+    number = bench.domain(guest, line, back)
+    handshake, device = bench.served[-1]
+    bench.until(lambda: ready(device, bench.console(number)))
+    with bench.host.lock:
+        handshake.ask_to_close()
+    bench.until(lambda: said in bench.console(number))
+    bench.until(lambda: handshake.gone)

@@ -50,10 +50,11 @@ def disk(tmp_path_factory: pytest.TempPathFactory, grub: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def host(images: Images, tmp_path_factory: pytest.TempPathFactory, disk: Path) -> Iterator[Host]:
-    """A host with that disk, and another one on the IDE controller: a copy of it."""
-    other = disk.parent / "ide.img"
+    """A host with that disk, another one on the IDE controller, a copy of it, and one that is only to be read."""
+    other, small = disk.parent / "ide.img", disk.parent / "ro.img"
     other.write_bytes(disk.read_bytes())
-    disks = (DiskSpec(disk), DiskSpec(other, "ide"))
+    small.write_bytes(bytes(MIB))
+    disks = (DiskSpec(disk), DiskSpec(other, "ide"), DiskSpec(small, read_only=True))
     places = HostPlaces(tmp_path_factory.mktemp("host"))
     kernels = images.hypervisor(), images.guest("agent")
     with Host.boot(*kernels, memory=256 * MIB, places=places, disks=disks) as host:
@@ -68,7 +69,7 @@ def methods(host: Host) -> Iterator[Methods]:
     for number in list(host.guests):
         host.destroy(str(number))
     until(lambda: [one["id"] for one in methods.domains()] == [0])
-    assert [one["extents"] for one in methods.disks()] == [[], []]
+    assert [one["extents"] for one in methods.disks()] == [[], [], []]
     assert methods.store_ls("/local/domain") == []
     with host.lock:
         assert check_machine(host.machine) == []
@@ -152,11 +153,13 @@ REFUSALS = [
     ("none.img", "no disk of this host is called none.img"),
     ("web.img:0-1G:rw", "web.img has 98304 sectors, and not sectors 0 to 2097151"),
     ("web.img:48M-", "web.img has 98304 sectors, and not what is behind sector 98304"),
+    ("ro.img:rw", "xvda cannot have sectors 0 to 2047 of ro.img: that disk is only to be read"),
+    ("ro.img:" + ",".join(["0-1M"] * 9), "a disk of a domain has 8 ranges at the most"),
     ("web.img:p2", "web.img has no partition 2: xengen disk shows those that it has"),
     ("web.img:0-2M:rw", "xvda cannot have sectors 0 to 4095 of web.img: "
-                        "another domain has some of them, and one of both may write there"),
+                        "some of them are somebody's already, and one of both may write there"),
     ("web.img:0-2M:r", "xvda cannot have sectors 0 to 4095 of web.img: "
-                       "another domain has some of them, and one of both may write there"),
+                       "some of them are somebody's already, and one of both may write there"),
 ]  # fmt: skip
 
 
@@ -182,7 +185,7 @@ def test_what_one_domain_had_another_can_have_when_it_has_gone(methods: Methods,
 def test_readers_share_sectors(methods: Methods, images: Images) -> None:
     for name in ("one", "two"):
         make(methods, name, images.guest("spin"), 4 * MIB, disks=["web.img:r"])
-    assert [one["domain"] for one in methods.disks()[0]["extents"] + methods.disks()[1]["extents"]] == ["one", "two"]
+    assert [one["domain"] for disk in methods.disks() for one in disk["extents"]] == ["one", "two"]
 
 
 # While domains run.

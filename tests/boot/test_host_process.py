@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.boot.harness import Images
-from tests.boot.hosting import make_grub
+from tests.boot.hosting import make_grub, until
 from tests.support.disk_images import fat_disk
 from tests.support.programs import PYTHON
 
@@ -97,6 +98,31 @@ def test_a_stranger_reads_a_file_of_its_disk_and_its_user_types_at_its_console(r
     assert "connected" in run("disk", "list", "grub").out
 
 
+def test_a_domain_answers_this_computer_and_its_user_says_what_may_come_in(run: Type, images: Images) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert run("up", "--memory", "64M", "--net", f"user,model=e1000,forward=udp:{port}:7").status == 0
+    echo = str(images.guest("echo"))
+    line = ("--memory", "8M", "--cmdline", "ip=10.0.2.15", "--nic", "ip=10.0.2.15,allow=icmp")
+    assert run("create", "web", "--image", echo, *line).status == 0
+    until(lambda: "echo" in run("store", "ls", "/local/domain/1/data").out)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.connect(("127.0.0.1", port))
+        ours.settimeout(1.0)
+        ours.send(b"unheard")
+        with pytest.raises(TimeoutError):
+            ours.recv(100)
+        assert run("net", "accept", "web", "udp:7").out == "it is rule 2 for what goes in\n"
+        ours.settimeout(30.0)
+        ours.send(b"heard")
+        assert ours.recv(100) == b"heard"
+    rules = [line.split() for line in run("net", "rules", "web").out.splitlines()]
+    assert rules[3][:6] == ["in", "2", "type=ip", "protocol=udp", "destination_port=7", "accept"]
+    shown = json.loads(run("net", "--json").out)
+    assert (shown["interfaces"][0]["state"], shown["interfaces"][0]["filtered"] > 0) == ("connected", True)
+
+
 def type_at_console(folder: Path, domain: str, keys: str, answer: str) -> str:
     """Attach a terminal to a domain's console, wait for its prompt, type, wait for the answer, leave with Ctrl-]."""
     ours, theirs = pty.openpty()
@@ -164,7 +190,8 @@ def test_a_machine_that_ends_takes_its_host_along_and_whoever_listens(
     assert run("create", "web", "--image", str(images.guest("spin")), "--memory", "4M").status == 0
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     command = [*PYTHON, "-m", "xengen.cli.main", "console", "web"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as one:
+    nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(command, stdout=nowhere, stderr=pipe, text=True, env=environment) as one:
         os.kill(int(qemu), signal.SIGKILL)
         _, words = one.communicate(timeout=SECONDS)
     assert (one.returncode, words.count("\n"), words.startswith("the host has died: ")) == (2, 1, True)

@@ -1,16 +1,16 @@
-"""Domains on the wire: what they send leaves each kind of interface, and what arrives is theirs."""
+"""Domains behind each kind of interface: wires apart, cables that are out, and what domain 0 is told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 
 from tests.boot.harness import BOOTER, Images
 from tests.boot.nics import MODELS, nic, set_link, until, with_cable
 from tests.boot.rings import io_op
-from tests.boot.vifs import OKAY, NetFront, NetHost, Piece, frame
+from tests.boot.vif_host import NetHost
+from tests.boot.vifs import OKAY, NetFront, frame
 from xengen.abi.vif import NicInfo
 
 PEER = bytes.fromhex("525400000001")
@@ -33,9 +33,9 @@ def wired(request: pytest.FixtureRequest, wired_machine: NetHost) -> Iterator[Ne
     wired_machine.settle()
 
 
-def on_wire(host: NetHost, number: int, buffers: int = 0) -> NetFront:
+def on_wire(host: NetHost, number: int, buffers: int = 0, handle: int = 0) -> NetFront:
     """Return domain 1's front end of an interface behind interface `number` of the machine."""
-    front = host.front(1, nic=number)
+    front = host.front(1, 1 + handle, handle=handle, nic=number)
     front.connect()
     front.post(buffers)
     return front
@@ -53,46 +53,18 @@ def arrived(front: NetFront) -> list[bytes]:
     return got
 
 
-@WIRES
-@pytest.mark.parametrize("size", [60, 61, 1513, 1514])
-def test_what_a_domain_sends_leaves_byte_for_byte(wired: NetHost, number: int, size: int) -> None:
-    front = on_wire(wired, number)
-    data = frame(PEER, front.mac, payload=bytes(index * 7 & 255 for index in range(size - 14)))
-    assert front.send(data) == OKAY
-    assert wired.machine.cables[number].receive(30.0) == data
-
-
-@WIRES
-def test_a_packet_in_pieces_of_several_pages_is_whole_on_the_wire(wired: NetHost, number: int) -> None:
-    front = on_wire(wired, number)
-    data = frame(PEER, front.mac, payload=bytes(index * 11 & 255 for index in range(1200)))
-    cuts = (0, 60, 61, 700, 1000, len(data))
-    pages = [front.page(bytes(100) + data[start:end]) for start, end in pairwise(cuts)]
-    sizes = [end - start for start, end in pairwise(cuts)]
-    front.put([Piece(page.ref, size, 100) for page, size in zip(pages, sizes, strict=True)])
-    front.push()
-    assert all(status == OKAY for _, status in front.answers(len(pages)))
-    assert wired.machine.cables[number].receive(30.0) == data
-
-
-@WIRES
-def test_what_arrives_for_a_domain_is_in_its_buffer(wired: NetHost, number: int) -> None:
-    front = on_wire(wired, number, buffers=4)
-    data = frame(front.mac, PEER, payload=bytes(index * 13 & 255 for index in range(1400)))
-    wired.machine.cables[number].send(data)
-    assert arrived(front) == [data]
-
-
-@WIRES
-def test_a_packet_for_which_there_is_no_buffer_is_dropped_and_the_next_one_is_not(wired: NetHost, number: int) -> None:
-    front = on_wire(wired, number)
-    received = int(nic(wired.machine, number).record.received)
-    wired.machine.cables[number].send(frame(front.mac, PEER, payload=b"one"))
-    until(lambda: nic(wired.machine, number).record.received == received + 1, "the interface has it")
-    front.post(1)
-    second = frame(front.mac, PEER, payload=b"two")
-    wired.machine.cables[number].send(second)
-    assert arrived(front) == [second]
+def test_two_kinds_side_by_side_are_two_wires(wired: NetHost) -> None:
+    """One domain has an interface on each: what is sent by one leaves there, and what comes goes to its own."""
+    fronts = [on_wire(wired, number, buffers=2, handle=number) for number in range(len(MODELS))]
+    for number, front in enumerate(fronts):
+        data = frame(PEER, front.mac, payload=bytes((number,)) * 1000)
+        assert front.send(data) == OKAY
+        assert wired.machine.cables[number].receive(30.0) == data
+        answer = frame(front.mac, PEER, payload=bytes((number + 7,)) * 900)
+        wired.machine.cables[1 - number].send(answer)  # the wrong wire: nobody there has this address
+        wired.machine.cables[number].send(answer)
+        assert arrived(front) == [answer]
+    assert [front.packets() for front in fronts] == [[], []]
 
 
 @pytest.mark.parametrize("model", MODELS)

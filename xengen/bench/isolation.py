@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from xengen.abi.symbols import assembler_symbols
+from xengen.bench.isolation_look import Look, look
 from xengen.control.guest import OnEnd, Recipe
 from xengen.control.host import Host
 from xengen.control.nic_shares import parse_nic
@@ -34,7 +34,6 @@ from xengen.machine.cable import CableEnd
 from xengen.machine.disks import DiskSpec
 from xengen.machine.nics import Cable, NicSpec
 
-_RUNNING = assembler_symbols()["RUNSTATE_running"]
 MIB = 1 << 20
 Found = TypeVar("Found")
 SHIFT = 3
@@ -125,7 +124,7 @@ class Experiment:
                 experiment.create("floods-disk", "disk", FLOODS_DISK, disk="0-4M")
                 experiment.create("floods-net", "traffic", f"ip=10.0.2.20 {FLOODS_NETWORK}", ip="10.0.2.20")
                 experiment.create("dies", "rogue", DIES)
-                experiment.until(lambda: experiment.sectors("floods-disk") and experiment.packets("floods-net") > 10)
+                experiment.until(experiment.busy)
                 yield experiment
 
     def processor(self) -> Kept:
@@ -133,61 +132,63 @@ class Experiment:
         self.create("spins", "spin", "")
         text = self.until(lambda: re.search(rb"spin: counter at machine address 0x([0-9a-f]+)", self._console()))
         place = int(text[1], 16) if text is not None else 0
-        counted = self.host.machine.memory.u64
-        return self._measure("processor", 0.25, lambda: (counted(place) * SPIN_INSTRUCTIONS << SHIFT, 0), "spins")
+
+        def counted() -> int:
+            return self.host.machine.memory.u64(place) * SPIN_INSTRUCTIONS << SHIFT
+
+        return self._measure("processor", 0.25, "spins", lambda one: (one.extra, 0), counted)
 
     def disk(self) -> Kept:
         """Measure how much of the disk the fourth gets, against the one that floods it."""
         self.create("reads", "disk", FLOODS_DISK, disk="4M-8M")
-        self.until(lambda: self.sectors("reads"))
-        return self._measure("disk", 0.5, lambda: (self.sectors("reads"), self.sectors("floods-disk")), "reads")
+        pair = self.number("reads"), self.number("floods-disk")
+        self.until(lambda: self.look().sectors.get(pair[0], 0))
+        return self._measure("disk", 0.5, "reads", lambda one: (one.sectors[pair[0]], one.sectors[pair[1]]))
 
     def network(self) -> Kept:
         """Measure how much of the network the fourth gets, against the one that floods it."""
         self.create("sends", "traffic", f"ip=10.0.2.21 {FLOODS_NETWORK}", ip="10.0.2.21")
-        self.until(lambda: self.packets("sends") > BUSY_PACKETS)
-        return self._measure("network", 0.5, lambda: (self.packets("sends"), self.packets("floods-net")), "sends")
+        pair = self.number("sends"), self.number("floods-net")
+        self.until(lambda: self.look().packets.get(pair[0], 0) > BUSY_PACKETS)
+        return self._measure("network", 0.5, "sends", lambda one: (one.packets[pair[0]], one.packets[pair[1]]))
 
-    def _measure(self, what: str, wanted: float, look: Callable[[], tuple[int, int]], name: str) -> Kept:
-        """Look again and again for the window's time; then the fourth goes."""
-        settled = self.now()[0] + SETTLE_NS
-        self.until(lambda: self.now()[0] >= settled)
-        began, deaths, first = self.now(), self.deaths(), look()
+    def _measure(
+        self, what: str, wanted: float, name: str, of: Callable[[Look], tuple[int, int]],
+        extra: Callable[[], int] = lambda: 0,
+    ) -> Kept:  # fmt: skip
+        """Look again and again for the window's time, `of` saying what counts; then the fourth goes."""
+        self._wait(self.look().now + SETTLE_NS)
+        first, deaths = self.look(extra), self.deaths()
         samples = [Sample(0, 0, 0, 0)]
         for number in range(1, LOOKS + 1):
-            self._wait(began[0] + self.window * number // LOOKS)
-            now, found = self.now(), look()
-            at, domain_0 = now[0] - began[0], now[1] - began[1]
-            fourth, rival = found[0] - first[0], found[1] - first[1]
+            self._wait(first.now + self.window * number // LOOKS)
+            one = self.look(extra)
+            at, domain_0 = one.now - first.now, one.domain_0 - first.domain_0
+            fourth, rival = (last - begin for last, begin in zip(of(one), of(first), strict=True))
             samples.append(Sample(at, domain_0, fourth, rival if rival else at - domain_0 - fourth))
         self.host.destroy(name)
         return Kept(what, wanted, share(samples[-1]), self.deaths() - deaths, tuple(samples))
 
     def _wait(self, moment: int) -> None:
-        self.until(lambda: self.now()[0] >= moment)
+        self.until(lambda: self.look().now >= moment)
 
     # What is looked at.
 
-    def now(self) -> tuple[int, int]:
-        """Return the machine's time, and how much of it domain 0 has used, in ns."""
-        with self.host.lock:
-            times = next(iter(self.host.control.domains())).run_time
-        return sum(times), times[_RUNNING]
+    def busy(self) -> bool:
+        """Whether those that flood have begun."""
+        now = self.look()
+        return now.sectors.get(self.number("floods-disk"), 0) > 0 and (
+            now.packets.get(self.number("floods-net"), 0) > BUSY_PACKETS
+        )
 
-    def _number(self, name: str) -> int:
+    def look(self, extra: Callable[[], int] = lambda: 0) -> Look:
+        """Look at everything that counts."""
+        with self.host.lock:
+            return look(self.host.machine, extra)
+
+    def number(self, name: str) -> int:
+        """Return the number of a domain."""
         return next(guest.number for guest in self.host.guests.values() if guest.recipe.name == name)
-
-    def sectors(self, name: str) -> int:
-        """Return how many sectors a domain has moved."""
-        with self.host.lock:
-            info = self.host.devices.vbds(self._number(name))[0].info()
-        return int(info.sectors_read + info.sectors_written) if info is not None else 0
-
-    def packets(self, name: str) -> int:
-        """Return how many packets a domain has sent."""
-        with self.host.lock:
-            info = self.host.devices.vifs(self._number(name))[0].info()
-        return int(info.tx_packets) if info is not None else 0
 
     def deaths(self) -> int:
         """Return how many domains have died so far."""

@@ -135,17 +135,42 @@ def trace_operations(spec: MachineSpec, names: Iterable[str]) -> Iterator[Trace]
         machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
         with Gdb(socket) as gdb:
             for name in names:
-                log = Path(folder) / f"{name}.log"
                 _run_to(gdb, guest.address(f"{name}_begin"), 1 if name in LONG else WARM, name)
-                _log_to(machine, log)
-                _run_to(gdb, guest.address(f"{name}_end"), 1, name)
-                _single_step(machine, False)
-                # Only closing the file makes sure that it is all there.
-                machine.monitor("log none")
-                machine.monitor(f"logfile {folder}/unused.log")
-                text = log.read_text(encoding="ascii", errors="replace")
-                log.unlink()
-                yield Trace(name, tuple(undisturbed(images.step(*executed) for executed in parse_log(text))))
+                log = _logged(machine, gdb, Path(folder), guest.address(f"{name}_end"), name)
+                yield Trace(name, tuple(undisturbed(images.step(*executed) for executed in parse_log(log))))
+
+
+def trace_stretch(spec: MachineSpec, name: str, warm: int) -> Trace:
+    """Boot `spec`, whose modules are all the same guest, and step from NAME_begin, at the `warm`-th time, to NAME_end.
+
+    TraceError when the machine ends before.
+    """
+    assert spec.kernel is not None
+    guest = SymbolTable.from_file(spec.modules[0].path)
+    images = Images(SymbolTable.from_file(spec.kernel), guest)
+    with tempfile.TemporaryDirectory(prefix="xengen-bench-") as folder, Machine(spec, start=False) as machine:
+        socket = Path(folder) / "gdb"
+        machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
+        with Gdb(socket) as gdb:
+            _run_to(gdb, guest.address(f"{name}_begin"), warm, name)
+            log = _logged(machine, gdb, Path(folder), guest.address(f"{name}_end"), name)
+    return Trace(name, tuple(undisturbed(images.step(*executed) for executed in parse_log(log))))
+
+
+def _logged(machine: Machine, gdb: Gdb, folder: Path, end: int, name: str) -> str:
+    """Step to the address `end`, and return QEMU's log of it."""
+    log = folder / f"{name}.log"
+    _single_step(machine, True)
+    machine.monitor(f"logfile {log}")
+    machine.monitor("log exec,nochain")
+    _run_to(gdb, end, 1, name)
+    _single_step(machine, False)
+    # Only closing the file makes sure that it is all there.
+    machine.monitor("log none")
+    machine.monitor(f"logfile {folder}/unused.log")
+    text = log.read_text(encoding="ascii", errors="replace")
+    log.unlink()
+    return text
 
 
 def _run_to(gdb: Gdb, address: int, times: int, name: str) -> None:
@@ -154,12 +179,6 @@ def _run_to(gdb: Gdb, address: int, times: int, name: str) -> None:
         if not (gdb.proceed() if turn == 0 else gdb.step() and gdb.proceed()):
             raise TraceError(f"the machine ended before operation {name!r} could be stepped through")
     gdb.clear(address)
-
-
-def _log_to(machine: Machine, log: Path) -> None:
-    _single_step(machine, True)
-    machine.monitor(f"logfile {log}")
-    machine.monitor("log exec,nochain")
 
 
 def _single_step(machine: Machine, on: bool) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from xengen.cli.bench_disk import disk_bench
 from xengen.cli.bench_isolation import isolation_bench
+from xengen.cli.bench_net import net_bench
 from xengen.cli.images import source_tree
 from xengen.cli.run import OTHER_EMULATOR, OTHER_HYPERVISOR_LINE
 from xengen.cli.status import ExitStatus
@@ -34,7 +35,9 @@ WIDTH = 180
 def bench(
     what: Annotated[
         str,
-        typer.Argument(metavar="WHAT", help="operations, sched (shares, latency, switches), domains, isolation, disk."),
+        typer.Argument(
+            metavar="WHAT", help="operations, sched (shares, latency, switches), domains, isolation, disk, net."
+        ),
     ] = "operations",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     against: Annotated[
@@ -64,6 +67,8 @@ def bench(
 
     Example: xengen bench domains
 
+    Example: xengen bench net
+
     Example: xengen bench isolation --plot isolation.svg
 
     Example: xengen bench disk
@@ -80,6 +85,10 @@ def bench(
         if against is not None or append or strict or trace is not None or plot is not None:
             raise UserError("--against, --append, --strict, --trace and --plot are not for disk")
         return disk_bench(as_json=as_json)
+    if what == "net":
+        if against is not None or append or strict or trace is not None or plot is not None:
+            raise UserError("--against, --append, --strict, --trace and --plot are not for net")
+        return net_bench(as_json=as_json)
     if plot is not None:
         raise UserError("--plot goes with sched and isolation")
     if what == "domains":
@@ -87,7 +96,7 @@ def bench(
             raise UserError("--against, --append, --strict and --trace are for operations, not for domains")
         return _domains(as_json)
     if what != "operations":
-        raise UserError(f"{what!r} is nothing that can be measured: operations, sched, domains, isolation or disk")
+        raise UserError(f"{what!r} is nothing that can be measured: operations, sched, domains, isolation, disk or net")
     from xengen.bench.measure import measure
     from xengen.bench.operations import NAMES
     from xengen.bench.report import as_object, report
@@ -150,20 +159,26 @@ def _toolstack_files() -> Files:
 def _sched(as_json: bool, plot: Path | None) -> int:
     from dataclasses import asdict
 
+    from xengen.bench.rounds import GUEST, measure_rounds, parts, trace_round
     from xengen.bench.sched import measure_latency, measure_shares, measure_switches
+    from xengen.toolchain.build import build
 
     files = _toolstack_files()
+    (guest,) = build(source_tree(), source_tree() / "build" / "release", images=[GUEST], debug=False)
     shares, samples = measure_shares(files)
     if plot is not None:
         from xengen.bench.plot import plot as draw
 
         draw(samples, shares, plot)
     latency, switches = measure_latency(files), measure_switches(files)
+    rounds, where = measure_rounds(files.hypervisor, guest.elf), parts(trace_round(files.hypervisor, guest.elf))
     if as_json:
         found = {
             "shares": [asdict(share) for share in shares],
             "latency_ns": latency,
             "switches": [asdict(switch) for switch in switches],
+            "rounds": [asdict(each) for each in rounds],
+            "round": [asdict(part) for part in where],
         }
         typer.echo(json.dumps(found, indent=1))
     else:
@@ -172,6 +187,11 @@ def _sched(as_json: bool, plot: Path | None) -> int:
         typer.echo(f"a warped domain runs {latency / 1000:.1f} microseconds after its time, against 16 that spin")
         for switch in switches:
             typer.echo(f"a switch with {switch.runnable} runnable: {switch.instructions:.0f} instructions")
+        for each in rounds:
+            typer.echo(f"{each.kind}: {each.instructions} instructions")
+        typer.echo("of the first, there and back, are in")
+        for part in where:
+            typer.echo(f"  {part.routine}: {part.instructions}")
     return int(ExitStatus.YES)
 
 

@@ -28,13 +28,17 @@ from xengen.machine.qemu import PACKAGE, find_emulator
 
 @dataclass(frozen=True)
 class Tool:
-    """An outside program (or, with a slash, a folder), the Debian package it is in, and what xengen does with it."""
+    """An outside program (or, with a slash, a folder), the Debian package it is in, and what xengen does with it.
+
+    backend: it is a part of QEMU instead, which a build may lack: this network backend.
+    """
 
     name: str
     package: str
     purpose: str
     needed: bool = False
     version_option: str = "--version"
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ WIDTH = 180
 
 TOOLS = (
     Tool("qemu-system-i386", PACKAGE, "boots the hypervisor: run, and every boot test", needed=True),
+    Tool("qemu-netdev-user", PACKAGE, "QEMU's own network for a machine: --net user", backend="user"),
+    Tool("qemu-netdev-socket", PACKAGE, "networks whose other end is a test", backend="socket"),
     Tool("qemu-system-x86_64", PACKAGE, "boots other hypervisors: run --hypervisor"),
     Tool("as", "binutils", "tests assemble the same source with it and compare the instructions"),
     Tool("objdump", "binutils", "tests have it read the images"),
@@ -92,6 +98,8 @@ def doctor(
 
 def examine(tool: Tool, search_path: str | None = None) -> Finding:
     """Look for `tool` (on `search_path`, default $PATH) and ask it for its version."""
+    if tool.backend:
+        return examine_backend(tool, search_path)
     if tool.name.startswith("/"):
         return Finding(tool, tool.name if Path(tool.name).is_dir() else None, None)
     path = shutil.which(tool.name, path=search_path)
@@ -106,22 +114,38 @@ def examine(tool: Tool, search_path: str | None = None) -> Finding:
     return Finding(tool, path, ask_version(path, tool.version_option))
 
 
+def examine_backend(tool: Tool, search_path: str | None = None) -> Finding:
+    """Look whether QEMU (on `search_path`, default $PATH) was built with a network backend."""
+    program = TOOLS[0].name
+    path = shutil.which(program, path=search_path)
+    if path is None:
+        return Finding(tool, None, None)
+    there = tool.backend in said_by(path, "-machine", "none", "-netdev", "help").split()
+    problem = f"this {program} was built without the network backend {tool.backend}: install Debian's {tool.package}"
+    return Finding(tool, path, None, None if there else problem)
+
+
 def ask_version(path: str, option: str) -> str | None:
     """Return the first version number in what `path option` says, None when there is none."""
+    match = re.search(r"\d+\.\d+[\w.]*", said_by(path, option))
+    return match[0] if match else None
+
+
+def said_by(path: str, *options: str) -> str:
+    """Return what a program says when it is started with `options`; nothing when it does not run."""
     try:
         done = subprocess.run(
-            [path, option], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=10
+            [path, *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=10
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    match = re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr)
-    return match[0] if match else None
+        return ""
+    return done.stdout + done.stderr
 
 
 def as_object(finding: Finding) -> dict[str, object]:
     """Return a finding as --json prints it."""
     tool = asdict(finding.tool)
-    del tool["version_option"]
+    del tool["version_option"], tool["backend"]
     return {**tool, "path": finding.path, "version": finding.version, "problem": finding.problem}
 
 

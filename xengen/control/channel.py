@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -57,7 +58,9 @@ class Lines:
         return found
 
     def close(self) -> None:
-        """Close the connection, whatever its state."""
+        """Close the connection, whatever its state: another thread that waits for an object is woken."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._reader.close()
         self._connection.close()
 

@@ -17,22 +17,21 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from xengen.abi.control import DomctlInfo
-from xengen.abi.event import EvtchnBindInterdomain, EvtchnClose, EvtchnSend
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent
-from xengen.control.calls import Control, Image, Refused, Scheduling
+from xengen.control.calls import Control, Image, Scheduling
 from xengen.control.devices import Devices
 from xengen.control.guest import Guest, OnEnd, Recipe
 from xengen.control.io_calls import IoCalls
 from xengen.control.line import ConsoleWire, Line
 from xengen.control.nic_shares import parse_nic
+from xengen.control.own_ends import OwnEnds
 from xengen.control.places import HostPlaces
-from xengen.control.reach import PAGE, Far, Near, Reach, SharedPage
+from xengen.control.reach import PAGE, Far, Near, Reach
 from xengen.control.services import serve_domain
 from xengen.control.shares import parse_share
 from xengen.control.uploads import upload
@@ -230,8 +229,8 @@ class Host:
             info.store_mfn, info.store_port, info.console_mfn, info.console_port,
         )  # fmt: skip
         with ExitStack() as ends:
-            page, bell = partial(self._page, number, ends), partial(self._bell, number, ends)
-            services = serve_domain(self.store, facts, page, bell, ends)
+            own = OwnEnds(self.reach, number, ends)
+            services = serve_domain(self.store, facts, own.page, own.bell, ends)
             log = self.places.console(recipe.name)
             log.write_bytes(b"")
             return Guest(number, handle, recipe, services, ends.pop_all(), log)
@@ -243,23 +242,6 @@ class Host:
             self.devices.attach_disk(number, disk)
         for nic in recipe.nics:
             self.devices.attach_nic(number, nic, handle)
-
-    def _page(self, number: int, ends: ExitStack, mfn: int) -> SharedPage:
-        page = self.reach.page(number, mfn)
-        ends.callback(self.reach.let_go, page)
-        return page
-
-    def _bell(self, number: int, ends: ExitStack, remote_port: int) -> Callable[[], int]:
-        """Bind to a domain's port until `ends` is closed; return what notifies the domain."""
-        binding = EvtchnBindInterdomain(remote_dom=number, remote_port=remote_port)
-        result = self._event("bind_interdomain", binding)
-        if result != 0:
-            raise Refused(f"cannot bind to port {remote_port} of domain {number}", repr(result))
-        ends.callback(self._event, "close", EvtchnClose(port=binding.local_port))
-        return partial(self._event, "send", EvtchnSend(port=binding.local_port))
-
-    def _event(self, command: str, argument: EvtchnBindInterdomain | EvtchnClose | EvtchnSend) -> int:
-        return self.reach.hypercall("event_channel_op", _VALUES[f"EVTCHNOP_{command}"], argument)
 
     def _forget(self, number: int) -> None:
         guest = self.guests.pop(number, None)

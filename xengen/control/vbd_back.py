@@ -113,9 +113,10 @@ class VbdBack:
 
 
 _REASONS = {
-    "EBUSY": "another domain has some of them, and one of both may write there",
+    "EBUSY": "some of them are somebody's already, and one of both may write there",
     "EINVAL": "the disk does not have them",
-    "EROFS": "that disk is read-only",
+    "EPERM": "that disk is only to be read",
+    "ENOSPC": f"a disk of a domain has {_VALUES['VBD_EXTENTS']} ranges at the most",
 }
 
 

@@ -27,7 +27,9 @@ _VALUES = assembler_symbols()
 VIF = _VALUES["IO_VIF"]
 GOING = _VALUES["IO_GOING"]
 INPUTS, SPARES, HASHES = (_VALUES[f"VIF_{name}"] for name in ("INPUTS", "SPARES", "HASHES"))
-FOR_NOTHING, FOR_ROOM, FOR_CREDIT = (_VALUES[f"VIF_WAITS_FOR_{name}"] for name in ("NOTHING", "ROOM", "CREDIT"))
+FOR_NOTHING, FOR_ROOM, FOR_CREDIT, FOR_RUN = (
+    _VALUES[f"VIF_WAITS_FOR_{name}"] for name in ("NOTHING", "ROOM", "CREDIT", "RUN")
+)
 REDIRECT = _VALUES["VIF_REDIRECT"]
 MOST_RECORDS = 1 << 16
 
@@ -107,6 +109,9 @@ def records(survey: Survey) -> Iterator[Violation]:
     owners = {domain.address: domain.id for domain in survey.domains}
     waiting = Counter(_chain(hypervisor, hypervisor.word("vif_waiting"), "waiting_next", "vif_waiting"))
     known = {vif.device.address for vif in found}
+    interrupted = [vif.device.address for vif in found if vif.record.waits == FOR_RUN]
+    if interrupted != [address for address in (hypervisor.word("vif_interrupted"),) if address]:
+        yield Violation(Rule.INTERFACE, f"{len(interrupted)} interfaces say that the end of a run interrupted them")
     for vif in found:
         faults = [*_faults(vif), *_waiting_faults(vif, waiting[vif.device.address])]
         if any(rule.target and rule.target not in known for rules in vif.rules for rule in rules):
@@ -189,7 +194,7 @@ def _faults(vif: Vif) -> Iterator[str]:
 
 def _waiting_faults(vif: Vif, listed: int) -> Iterator[str]:
     waits, is_set = vif.record.waits, vif.record.credit_timer.position != 0
-    if waits not in (FOR_NOTHING, FOR_ROOM, FOR_CREDIT) or listed != (waits == FOR_ROOM):
+    if waits not in (FOR_NOTHING, FOR_ROOM, FOR_CREDIT, FOR_RUN) or listed != (waits == FOR_ROOM):
         yield f"it waits for {waits}, and is {listed} times among those that wait for room"
     if is_set != (waits == FOR_CREDIT):
         yield f"it waits for {waits}, and its timer is {'' if is_set else 'not '}set"

@@ -59,11 +59,17 @@
         call    net_done
         jmp     {{ L("next_packet") }}
 {{ L("no_packet") }}:
+        movl    $net_device, %edi
+        call    xenbus_gone
+        jc      {{ L("gone") }}
         call    tcp_time
         call    net_wait
         jmp     {{ L("next_packet") }}
 {{ L("no_address") }}:
 {{ print("echo: no address: give ip=10.0.2.15 on the command line\\n") }}
+        jmp     {{ L("rest") }}
+{{ L("gone") }}:
+{{ print("echo: the interface is gone\\n") }}
         jmp     {{ L("rest") }}
 {{ L("no_interface") }}:
 {{ print("echo: there is no interface\\n") }}

@@ -62,6 +62,11 @@
         call    traffic_report
         call    traffic_send                    # %edx:%eax = when to go on, %ecx = 0 for at once
         jecxz   {{ L("at_once") }}
+        pushl   %eax
+        movl    $net_device, %edi
+        call    xenbus_gone
+        popl    %eax                            # leaves the carry
+        jc      {{ L("gone") }}
         call    net_wait
         jmp     {{ L("next_look") }}
 {{ L("at_once") }}:
@@ -69,6 +74,9 @@
         jmp     {{ L("next_look") }}
 {{ L("no_address") }}:
 {{ print("traffic: no addresses: give ip=10.0.2.16 to=10.0.2.15 on the command line\\n") }}
+        jmp     {{ L("rest") }}
+{{ L("gone") }}:
+{{ print("traffic: the interface is gone\\n") }}
         jmp     {{ L("rest") }}
 {{ L("no_interface") }}:
 {{ print("traffic: there is no interface\\n") }}

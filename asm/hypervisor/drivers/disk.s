@@ -5,7 +5,7 @@
 #   - DISK_in_flight counts the requests from disk_submit to disk_done. The driver keeps DISK_room.
 #   - A disk that has requests, and has done none for disk_timeout looks in a row, one each DISK_LOOK_NS, is given up:
 #     its driver stops the device, so that memory is the owners' again, and fails what it has. From then on every
-#     request fails: dead_requests chains those that wait for the next look to be told so.
+#     request fails: dead_requests chains those that wait to be told so, as soon as dead_timer is due.
 #   - disk_timer is set while any disk has a request.
 
         .section .init, "ax"
@@ -154,7 +154,6 @@
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  none
 {% call routine("disk_look_due") %}
-        call    dead_requests_end
         pushl   $0                              # requests that are on their way
         movl    disk_list, %ebx
 {{ L("next_disk") }}:
@@ -207,32 +206,34 @@
         jmp     *DISK_give_up(%ebx)
 {% endcall %}
 
-# dead_disk_submit(request): a request to a disk that was given up: it fails as soon as possible, but not yet.
+# dead_disk_submit(disk, request): a request to a disk that was given up: it fails as soon as possible, but not yet.
 #
-# in:    %esi = DISK_REQUEST
+# in:    %ebx = DISK with room, %esi = DISK_REQUEST
 # out:   dead_requests
 # clob:  %eax, %edx
 # errs:  none
 {% call routine("dead_disk_submit") %}
+        decl    DISK_room(%ebx)
         movl    dead_requests, %eax
         movl    %eax, DISK_REQUEST_next(%esi)
         movl    %esi, dead_requests
         pushl   %edi
         call    clock_now
-        movl    $disk_timer, %edi
+        movl    $dead_timer, %edi
+        movl    $dead_requests_due, TIMER_routine(%edi)
         call    timer_set
         popl    %edi
         ret
 {% endcall %}
 
-{% set L = labels("dead_requests_end") %}
-# dead_requests_end(): tells the owners of dead_requests that these have failed.
+{% set L = labels("dead_requests_due") %}
+# dead_requests_due(timer): tells the owners of dead_requests that these have failed.
 #
 # in:    -
 # out:   dead_requests = 0
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  none
-{% call routine("dead_requests_end") %}
+{% call routine("dead_requests_due") %}
         xorl    %esi, %esi
         xchgl   dead_requests, %esi
 {{ L("next_request") }}:
@@ -240,6 +241,7 @@
         jz      {{ L("done") }}
         pushl   DISK_REQUEST_next(%esi)
         movl    DISK_REQUEST_disk(%esi), %ebx
+        incl    DISK_room(%ebx)
         movl    $DISK_FAILED, %eax
         call    disk_done
         call    io_wake
@@ -256,3 +258,4 @@
 {{ space("disk_list", 4) }}
 {{ space("dead_requests", 4) }}
 {{ space("disk_timer", "TIMER_size") }}
+{{ space("dead_timer", "TIMER_size") }}

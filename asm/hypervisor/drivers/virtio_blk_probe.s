@@ -62,13 +62,22 @@
         call    virtio_blk_name
         jc      {{ L("silent") }}
         jmp     disk_add
-{% for label, reason in [("no_device", "it is not of the legacy kind"), ("no_queue", "no memory for its queue"),
-                         ("too_few", "its requests are too small"), ("no_interrupt", "it has no interrupt"),
+{% for label, reason in [("too_few", "its requests are too small"), ("no_interrupt", "it has no interrupt"),
                          ("silent", "it does not answer")] %}
 {{ L(label) }}:
 {{ log("LOG_WARNING", "virtio disk at 0x%x: not used: " ~ reason ~ "\\n", "%esi") }}
-        ret
+        jmp     {{ L("reset") }}
 {% endfor %}
+{{ L("no_device") }}:
+{{ log("LOG_WARNING", "virtio disk at 0x%x: not used: it is not of the legacy kind\\n", "%esi") }}
+        ret
+{{ L("no_queue") }}:
+{{ log("LOG_WARNING", "virtio disk at 0x%x: not used: no queue, or no memory for it\\n", "%esi") }}
+        ret
+{{ L("reset") }}:
+        movl    VIRTIO_DISK_port(%edi), %edx
+        xorl    %eax, %eax
+        jmp     virtio_status_set
 {% endcall %}
 
 {% set L = labels("virtio_blk_records") %}

@@ -59,6 +59,27 @@
         ret
 {% endcall %}
 
+{% set L = labels("grant_argument_about") %}
+# grant_argument_about(bytes): copies the one structure of a call about a domain's table, and finds the domain.
+#
+# in:    %ecx = bytes; grant_array, grant_left; %ebp = current vcpu
+# out:   no carry: %eax = 0 or a status, %ebx = DOMAIN; carry: %eax = an error, and nothing is to be answered
+# clob:  %ebx, %esi, %edi
+# errs:  carry: -EINVAL (not exactly one), -EFAULT; status bad_domain, permission_denied
+# why:   each of these structures begins with the domain's number
+{% call routine("grant_argument_about") %}
+        call    grant_argument_read
+        testl   %eax, %eax
+        jnz     {{ L("refused") }}
+        movzwl  grant_element, %eax
+        call    grant_subject
+        clc
+        ret
+{{ L("refused") }}:
+        stc
+        ret
+{% endcall %}
+
 {% set L = labels("grant_setup_table") %}
 # grant_setup_table(): makes a table as large as is wanted, if it is not yet, and tells its frames.
 #
@@ -69,11 +90,8 @@
 #        memory), bad_virt_addr (frame_list)
 {% call routine("grant_setup_table") %}
         movl    $GNTTAB_SETUP_TABLE_size, %ecx
-        call    grant_argument_read
-        testl   %eax, %eax
-        jnz     {{ L("refused") }}
-        movzwl  grant_element + GNTTAB_SETUP_TABLE_dom, %eax
-        call    grant_subject
+        call    grant_argument_about
+        jc      {{ L("refused") }}
         testl   %eax, %eax
         jnz     {{ L("answer") }}
         movl    grant_element + GNTTAB_SETUP_TABLE_nr_frames, %edx
@@ -122,11 +140,8 @@
 # errs:  -EINVAL (not exactly one), -EFAULT; status bad_domain, permission_denied
 {% call routine("grant_query_size") %}
         movl    $GNTTAB_QUERY_SIZE_size, %ecx
-        call    grant_argument_read
-        testl   %eax, %eax
-        jnz     {{ L("refused") }}
-        movzwl  grant_element + GNTTAB_QUERY_SIZE_dom, %eax
-        call    grant_subject
+        call    grant_argument_about
+        jc      {{ L("refused") }}
         movw    %ax, grant_element + GNTTAB_QUERY_SIZE_status
         testl   %eax, %eax
         jnz     {{ L("answer") }}
@@ -165,11 +180,8 @@
 # errs:  -EINVAL (not exactly one), -EFAULT; status bad_domain, permission_denied
 {% call routine("grant_dump_table") %}
         movl    $GNTTAB_DUMP_TABLE_size, %ecx
-        call    grant_argument_read
-        testl   %eax, %eax
-        jnz     {{ L("refused") }}
-        movzwl  grant_element + GNTTAB_DUMP_TABLE_dom, %eax
-        call    grant_subject
+        call    grant_argument_about
+        jc      {{ L("refused") }}
         movw    %ax, grant_element + GNTTAB_DUMP_TABLE_status
         testl   %eax, %eax
         jnz     {{ L("answer") }}

@@ -35,6 +35,8 @@
         orl     io_queues + IO_VIF * IO_QUEUE_size + IO_QUEUE_first, %eax
         orl     vif_more, %eax
         jz      {{ L("nothing_left") }}
+        cmpl    $0, io_timer + TIMER_position
+        jne     {{ L("nothing_left") }}         # the pause has begun: it does not begin again
         call    clock_now
         addl    $IO_PAUSE_NS, %eax
         adcl    $0, %edx

@@ -57,3 +57,20 @@ def test_a_qemu_that_is_too_old_is_no_good(tmp_path: Path) -> None:
     assert not found.good
     assert found.problem is not None
     assert "needs 7.0 or later" in found.problem
+
+
+@pytest.mark.parametrize("script, good", [("echo socket; echo user", True), ("echo socket", False), ("exit 1", False)])
+def test_a_network_backend_that_qemu_was_built_without_is_named(tmp_path: Path, script: str, good: bool) -> None:
+    tool = Tool("qemu-netdev-user", "qemu-system-x86", "a network", backend="user")
+    found = examine(tool, program(tmp_path, "qemu-system-i386", script))
+    assert found.good == good
+    assert found.problem == (
+        None
+        if good
+        else "this qemu-system-i386 was built without the network backend user: install Debian's qemu-system-x86"
+    )
+
+
+def test_without_qemu_there_are_no_network_backends(tmp_path: Path) -> None:
+    found = examine(Tool("qemu-netdev-user", "qemu-system-x86", "a network", backend="user"), str(tmp_path))
+    assert (found.path, found.good) == (None, False)

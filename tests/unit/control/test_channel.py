@@ -113,6 +113,22 @@ def test_who_stops_listening_to_a_stream_disturbs_nobody(path: Path) -> None:
         assert client.call("add", a=1, b=1) == 2
 
 
+def test_who_waits_for_an_object_is_woken_when_its_connection_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    lines = Lines(ours)
+    found: list[object] = []
+    waiting = threading.Thread(target=lambda: found.append(lines.receive()), daemon=True)
+    waiting.start()
+    time.sleep(0.05)  # it is in the middle of its read then
+    closing = threading.Thread(target=lines.close, daemon=True)
+    closing.start()
+    for thread in (closing, waiting):
+        thread.join(10)
+        assert not thread.is_alive()
+    assert found == [None]
+    theirs.close()
+
+
 def test_calls_of_several_users_come_one_after_the_other(path: Path, target: Target) -> None:
     def use() -> None:
         with Client(path) as client:

@@ -157,7 +157,8 @@ def test_a_disk_of_which_the_hypervisor_refuses_a_part_is_taken_back() -> None:
     with pytest.raises(UserError) as caught:
         found.attach_disk(1, parse_share("0:0-1M:rw"))
     assert str(caught.value) == (
-        "xvda cannot have sectors 0 to 2047 of disk0: another domain has some of them, and one of both may write there"
+        "xvda cannot have sectors 0 to 2047 of disk0: "
+        "some of them are somebody's already, and one of both may write there"
     )
     assert reach.said == ["1/51712 vbd_create 0", "1/51712 vbd_destroy"]
     assert (found.held(1), found.tree.directory(0, home(1))) == ([], ())

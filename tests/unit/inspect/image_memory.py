@@ -85,6 +85,7 @@ VARIABLES = (
     "vif_made",
     "vif_waiting",
     "vif_touched",
+    "vif_interrupted",
     "vif_input_prod",
     "vif_input_cons",
     "vif_spares",

@@ -153,6 +153,12 @@ def test_a_missing_bochs_is_named_with_what_installs_it(tmp_path: Path, monkeypa
     )
 
 
+def test_further_devices_are_lines_at_the_end_of_the_configuration() -> None:
+    spec = BochsSpec(Path("x.iso"), devices=("e1000: mac=52:54:00:12:34:56", "sb16: enabled=1"))
+    text = configuration(spec, "/dev/fd/5", "/dev/fd/6")
+    assert text.endswith("\ne1000: mac=52:54:00:12:34:56\nsb16: enabled=1\n")
+
+
 def test_the_configuration_has_every_name_filled_in() -> None:
     text = configuration(BochsSpec(Path("x.iso"), 96 * MIB), "/dev/fd/5", "/dev/fd/6")
     assert "memory: guest=96, host=96\n" in text

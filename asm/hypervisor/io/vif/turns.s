@@ -5,7 +5,8 @@
 #     one may send VIF_QUANTUM of them, and what it sends beyond is taken from its next turn.
 #   - One that a NIC had no room for is in vif_waiting, with what is left of its turn, and goes on, first of all, as
 #     soon as there is room; one whose credit is used up waits for its timer (credit.s). Neither is in the queue then.
-#   - A run delivers and sends no more packets than vif_work says. What is left of it is in the queues: vif_more.
+#   - A run delivers and sends no more packets than vif_work says. One whose turn the end of a run interrupts is
+#     vif_interrupted, and goes on with the next one. What is left of it is in the queues: vif_more.
 
         .text
 
@@ -21,13 +22,17 @@
         je      {{ L("none") }}
         movl    $VIF_WORK_IN, vif_work
         call    vifs_finish
+        cmpl    $0, io_timer + TIMER_position
+        jne     {{ L("shown") }}                # a pause: what a NIC has done or received does not end it
         call    vif_inputs_run
         addl    $VIF_WORK_OUT, vif_work
         call    vifs_send
+{{ L("shown") }}:
         call    vifs_show
         movl    vif_input_prod, %eax
         subl    vif_input_cons, %eax
         orl     vif_done, %eax
+        orl     vif_interrupted, %eax
         jnz     {{ L("have_more") }}
         call    vif_waiting_take
         testl   %ebx, %ebx
@@ -83,6 +88,12 @@
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  none
 {% call routine("vifs_send") %}
+        movl    vif_interrupted, %ebx
+        movl    $0, vif_interrupted
+        testl   %ebx, %ebx
+        jz      {{ L("next_vif") }}
+        movl    $VIF_WAITS_FOR_NOTHING, VIF_waits(%ebx)
+        jmp     {{ L("first_again") }}
 {{ L("next_vif") }}:
         cmpl    $0, vif_work
         jle     {{ L("done") }}
@@ -129,9 +140,9 @@
         pushl   %eax
 {{ L("next_packet") }}:
         cmpl    $0, VIF_deficit(%ebx)
-        jle     {{ L("not_through") }}
+        jle     {{ L("through") }}
         cmpl    $0, vif_work
-        jle     {{ L("not_through") }}
+        jle     {{ L("interrupted") }}
         call    vif_send
         cmpl    $VIF_TX_PACKET, %eax
         je      {{ L("next_packet") }}
@@ -143,10 +154,15 @@
 {{ L("done") }}:
         popl    %eax
         ret
-{{ L("not_through") }}:
+{{ L("through") }}:
         popl    %eax
         movl    %ebx, %edx
         jmp     device_wake
+{{ L("interrupted") }}:
+        popl    %eax
+        movl    $VIF_WAITS_FOR_RUN, VIF_waits(%ebx)
+        movl    %ebx, vif_interrupted
+        ret
 {{ L("no_room") }}:
         popl    %eax
         testl   %eax, %eax
@@ -227,6 +243,10 @@
         leal    VIF_credit_timer(%ebx), %edi
         call    timer_stop
         movl    $VIF_WAITS_FOR_NOTHING, VIF_waits(%ebx)
+        cmpl    %ebx, vif_interrupted
+        jne     {{ L("its_turn_is_over") }}
+        movl    $0, vif_interrupted
+{{ L("its_turn_is_over") }}:
         movl    $vif_waiting - VIF_waiting_next, %edi
 {{ L("next_vif") }}:
         movl    VIF_waiting_next(%edi), %eax
@@ -244,7 +264,7 @@
 {% endcall %}
 
         .data
-{% for name in ["vif_waiting", "vif_more"] %}
+{% for name in ["vif_waiting", "vif_interrupted", "vif_more"] %}
 {% call object(name) %}
         .long   0
 {% endcall %}

@@ -149,6 +149,10 @@ def _waits_without_timer(_: World, made: Vif, __: VifPacket) -> None:
     made.waits = ABI["VIF_WAITS_FOR_CREDIT"]
 
 
+def _interrupted_by_nobody(_: World, made: Vif, __: VifPacket) -> None:
+    made.waits = ABI["VIF_WAITS_FOR_RUN"]
+
+
 def _touched(world: World, _: Vif, __: VifPacket) -> None:
     world.machine.write("vif_touched", world.machine.read("vif_list"))
 
@@ -206,6 +210,9 @@ PLANTINGS: tuple[Planting, ...] = (
     Planting("a packet for nobody", _broken(_for_nobody, "in flight for nobody", domain=None)),
     Planting("an interface that waits in no list", _broken(_waits_in_no_list, "it waits for 1, and is 0 times")),
     Planting("an interface whose credit has no timer", _broken(_waits_without_timer, "its timer is not set")),
+    Planting(
+        "a turn that no run has interrupted", _broken(_interrupted_by_nobody, "1 interfaces say", domain=None)
+    ),
     Planting("an interface with answers after a run", _broken(_touched, "is to be shown answers", domain=None)),
     Planting("a rule that leads to no interface", _broken(_rule_to_nothing, "a rule leads to an interface")),
     Planting(
