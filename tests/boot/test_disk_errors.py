@@ -96,7 +96,7 @@ def test_a_disk_that_does_not_answer_is_given_up_and_its_requests_fail(
     assert statuses[-1] == ERROR
     until(lambda: machine.disks()["disk0"].flags & value("DISK_DEAD"), "the disk to be given up")
     assert machine.disks()["disk0"].in_flight == 0
-    assert "disk 0 does not answer: it is given up" in machine.machine.transcript.hypervisor
+    until(lambda: "disk 0 does not answer: it is given up" in machine.machine.transcript.hypervisor, "the log")
 
 
 @every_driver

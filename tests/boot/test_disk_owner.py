@@ -46,10 +46,13 @@ def marked(path: Path) -> bytes:
     return b"".join(sector_of(path, sector) for sector in range(SECTORS - 8, SECTORS))
 
 
+@pytest.mark.parametrize("icount", [False, True])
 @pytest.mark.parametrize("model", MODELS)
-def test_domain_0_reads_all_of_its_disk_and_writes_it_under_qemu(boot: Booter, disk: Path, model: str) -> None:
+def test_domain_0_reads_all_of_its_disk_and_writes_it_under_qemu(
+    boot: Booter, disk: Path, model: str, icount: bool
+) -> None:
     wanted = expected(disk, "disk0")
-    machine = boot("owndisk", disks=[DiskSpec(disk, model)])
+    machine = boot("owndisk", disks=[DiskSpec(disk, model)], icount=icount, append="disk_timeout=0")
     assert machine.wait(60) is Ending.POWEROFF
     assert machine.transcript.text(0) == wanted
     assert marked(disk) == MARKED

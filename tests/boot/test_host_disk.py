@@ -17,7 +17,7 @@ import pytest
 
 from tests.boot.harness import Images
 from tests.boot.hosting import console, make, make_grub, until
-from tests.support.disk_images import START, fat_disk
+from tests.support.disk_images import SECTOR, START, fat_disk, gpt
 from xengen.abi.vbd import Vbd
 from xengen.control import device_methods
 from xengen.control.host import Host
@@ -28,9 +28,9 @@ from xengen.inspect.live import check_machine, hypervisor_of
 from xengen.machine.disks import DiskSpec
 from xengen.machine.spec import MIB
 
-MODULES = ("cat", "hashsum", "gcry_sha256", "part_msdos", "fat", "linux", "reboot")
+MODULES = ("cat", "hashsum", "gcry_sha256", "part_msdos", "part_gpt", "fat", "linux", "reboot")
 GREETING = "hello from the host\n"
-BIG = random.Random(11).randbytes(3 << 20)
+BIG = random.Random(11).randbytes(8 << 20)
 SECTORS = 48 << 11
 PAGE = 4096
 
@@ -53,7 +53,11 @@ def host(images: Images, tmp_path_factory: pytest.TempPathFactory, disk: Path) -
     """A host with that disk, another one on the IDE controller, a copy of it, and one that is only to be read."""
     other, small = disk.parent / "ide.img", disk.parent / "ro.img"
     other.write_bytes(disk.read_bytes())
-    small.write_bytes(bytes(MIB))
+    with small.open("wb") as file:
+        file.truncate(MIB)
+        for sector, data in gpt([(40, 99, "one"), (100, 1999, "two")], MIB // SECTOR):
+            file.seek(sector * SECTOR)
+            file.write(data)
     disks = (DiskSpec(disk), DiskSpec(other, "ide"), DiskSpec(small, read_only=True))
     places = HostPlaces(tmp_path_factory.mktemp("host"))
     kernels = images.hypervisor(), images.guest("agent")
@@ -102,6 +106,16 @@ def test_grub_finds_the_partition_and_reads_its_files(methods: Methods, grub: Pa
     (found,) = methods.vbds("grub")
     assert found["reads"] >= len(BIG) // PAGE
     assert (found["errors"], found["refused"], found["writes"]) == (0, 0, 0)
+
+
+def test_grub_and_the_toolstack_agree_about_a_gpt(methods: Methods, grub: Path) -> None:
+    start_grub(methods, grub, "ro.img:r")
+    tell(methods, "ls", r"\(xen/xvda\) \(xen/xvda,gpt2\) \(xen/xvda,gpt1\)")
+    (found,) = (one for one in methods.disks() if one["name"] == "ro.img")
+    assert (found["scheme"], found["read_only"]) == ("gpt", True)
+    assert [(one["start"], one["sectors"], one["name"]) for one in found["partitions"]] == [
+        (40, 60, "one"), (100, 1900, "two"),
+    ]  # fmt: skip
 
 
 def test_a_kernel_that_grub_boots_from_the_disk_has_the_disk_again(methods: Methods, grub: Path) -> None:

@@ -7,7 +7,9 @@ Invariants
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from xengen.control.methods import Methods
 from xengen.control.places import HostPlaces
 from xengen.errors import UserError
 from xengen.inspect.live import check_machine
-from xengen.machine.nics import Cable, NicSpec
+from xengen.machine.nics import Cable, Datagrams, NicSpec
 from xengen.machine.spec import MIB
 
 WEB, DB = "00:16:3e:00:00:01", "00:16:3e:00:00:02"
@@ -220,3 +222,37 @@ def test_what_a_domain_had_goes_with_it(methods: Methods, host: Host, images: Im
         methods.destroy("web")
         until(lambda: len(methods.domains()) == 1)
     assert ask(host, US.ping(2), 0.1) is None
+
+
+# Between machines.
+
+
+def free_port() -> int:
+    """Return a UDP port of this computer that nobody has now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_domains_of_two_hosts_talk_over_a_wire_of_datagrams(
+    images: Images, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    one, two = free_port(), free_port()
+    wires = {"virtio": Datagrams(one, two), "e1000": Datagrams(two, one)}
+    with ExitStack() as hosts:
+        ends = []
+        for model, wire in wires.items():
+            places = HostPlaces(tmp_path_factory.mktemp(model))
+            nics = (NicSpec(model, wire),)
+            kernels = images.hypervisor(), images.guest("agent")
+            booted = Host.boot(*kernels, memory=64 * MIB, places=places, nics=nics)
+            ends.append(Methods(hosts.enter_context(booted)))
+        serves, asks = ends
+        echo(serves, images, f"mac={WEB},ip={WEB_IP}")
+        line = f"ip={DB_IP} to={WEB_IP} count=100 rate=1000 size=500"
+        number = make(asks, "asks", images.guest("traffic"), 8 * MIB, cmdline=line, nics=[f"mac={DB},ip={DB_IP}"])["id"]
+        data = f"/local/domain/{number}/data"
+        until(lambda: "lost" in asks.store_ls(data), 60.0)
+        sent, answered, lost = (int(asks.store_read(f"{data}/{name}")) for name in ("sent", "answered", "lost"))
+        assert (sent, answered + lost) == (100, 100)
+        assert answered > 90, "datagrams may be lost, but not many"

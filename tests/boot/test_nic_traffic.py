@@ -52,7 +52,7 @@ def test_what_arrives_is_whole_and_what_is_sent_leaves_byte_for_byte(
 ) -> None:
     machine = boot_echo("agent", nics=[with_cable(model)], debug=debug)
     with Agent(machine):
-        sent = frames(1, 300) + frames(2, 40, (SHORTEST, SHORTEST + 1, LONGEST - 1, LONGEST))
+        sent = frames(1, 150) + frames(2, 40, (SHORTEST, SHORTEST + 1, LONGEST - 1, LONGEST))
         before = set(nic(machine).buffers)
         echo_each(machine, sent)
         found = nic(machine)
@@ -99,8 +99,8 @@ def test_a_packet_longer_than_a_buffer_is_no_harm(boot_echo: Booter) -> None:
         for number in range(len(MODELS)):
             echo_each(machine, frames(5, 1), number)
             machine.cables[number].send(bytes(9000))
-            echo_each(machine, frames(6, 200), number)
-            assert nic(machine, number).record.received == 201
+            echo_each(machine, frames(6, 140), number)
+            assert nic(machine, number).record.received == 141
     assert check_machine(machine) == []
 
 
@@ -111,5 +111,5 @@ def test_after_a_time_without_a_link_packets_go_both_ways_again(boot_echo: Boote
         echo_each(machine, frames(7, 3))
         set_link(machine, up=False)
         set_link(machine, up=True)
-        echo_each(machine, frames(8, 300))
+        echo_each(machine, frames(8, 150))
     assert check_machine(machine) == []

@@ -12,10 +12,12 @@ import random
 import pytest
 
 from tests.boot.harness import TREE, Booter, GuestMaker
+from xengen.abi.symbols import assembler_symbols
 from xengen.machine.machine import Ending
 
 TIMERS = 100
 SET, STOP, RUN = range(3)
+AT_ONCE = assembler_symbols()["TIMERS_AT_ONCE"]
 
 DRIVER = r"""
         .text
@@ -115,8 +117,9 @@ def history(seed: int, spread: int, length: int = 600) -> tuple[list[tuple[int, 
         number = chance.randrange(TIMERS)
         if what == RUN:
             now += spread // length * chance.randrange(8)
-            due = sorted((time, number) for number, time in timers.items() if time < now)
-            timers = {number: time for number, time in timers.items() if time >= now}
+            due = sorted((time, number) for number, time in timers.items() if time < now)[:AT_ONCE]
+            for _, number in due:
+                timers.pop(number)
             lines.append("".join(f"{number} " for _, number in due) + f"| {len(timers)}")
             operations.append((RUN, 0, now))
         elif what == SET:
@@ -128,11 +131,8 @@ def history(seed: int, spread: int, length: int = 600) -> tuple[list[tuple[int, 
     return operations, lines
 
 
-@pytest.mark.parametrize("seed, spread", [(1, 10_000), (2, 1 << 31), (3, 1 << 40), (4, 1 << 62)])
-def test_timers_are_due_in_their_order_whatever_was_set_and_stopped_before(
-    boot: Booter, guest: GuestMaker, seed: int, spread: int
-) -> None:
-    operations, expected = history(seed, spread)
+def carried_out(boot: Booter, guest: GuestMaker, operations: list[tuple[int, int, int]]) -> list[str]:
+    """Let the guest carry out operations; return a line for each RUN."""
     table = "\n".join(
         f"        .long   {what}, {number}, {time & 0xFFFFFFFF}, {time >> 32}" for what, number, time in operations
     )
@@ -140,4 +140,20 @@ def test_timers_are_due_in_their_order_whatever_was_set_and_stopped_before(
     source = (TREE / "asm/hypervisor/time/timers.s").read_text(encoding="utf-8")
     machine = boot(guest(source + driver))
     assert machine.wait(20) is Ending.POWEROFF
-    assert machine.transcript.text(0).splitlines() == expected
+    return machine.transcript.text(0).splitlines()
+
+
+@pytest.mark.parametrize("seed, spread", [(1, 10_000), (2, 1 << 31), (3, 1 << 40), (4, 1 << 62)])
+def test_timers_are_due_in_their_order_whatever_was_set_and_stopped_before(
+    boot: Booter, guest: GuestMaker, seed: int, spread: int
+) -> None:
+    operations, expected = history(seed, spread)
+    assert carried_out(boot, guest, operations) == expected
+
+
+def test_of_many_that_are_due_at_once_an_interrupt_takes_so_many_and_the_next_one_the_rest(
+    boot: Booter, guest: GuestMaker
+) -> None:
+    operations = [(SET, number, 1000 + number) for number in range(TIMERS)] + [(RUN, 0, 5000), (RUN, 0, 5000)]
+    first, second = "".join(f"{number} " for number in range(AT_ONCE)), "".join(f"{n} " for n in range(AT_ONCE, TIMERS))
+    assert carried_out(boot, guest, operations) == [f"{first}| {TIMERS - AT_ONCE}", f"{second}| 0"]

@@ -25,7 +25,8 @@ EPERM, EFAULT, EINVAL, ENOSYS, ESRCH, EACCES, ENOENT, EEXIST, EBUSY, ENOSPC = (
 VERSION = value("IO_VERSION")
 COMMANDS: dict[str, type[Structure]] = {
     "disk_info": DiskInfo, "disk_scan": DiskScan, "vbd_create": VbdCreate, "vbd_extent": VbdExtent,
-    "vbd_connect": VbdConnect, "vbd_disconnect": VbdNothing, "vbd_destroy": VbdNothing, "vbd_info": VbdInfo, "vbd_extent_info": VbdExtent,
+    "vbd_connect": VbdConnect, "vbd_disconnect": VbdNothing, "vbd_destroy": VbdNothing, "vbd_info": VbdInfo,
+    "vbd_extent_info": VbdExtent,
 }  # fmt: skip
 ABOUT_A_DOMAIN = [name for name in COMMANDS if name.startswith("vbd")]
 ABOUT_A_VBD = [name for name in ABOUT_A_DOMAIN if name != "vbd_create"]

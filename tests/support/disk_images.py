@@ -7,9 +7,12 @@ Invariants
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -17,6 +20,8 @@ from xengen.control.partitions import make_mbr
 
 SECTOR = 512
 FAT16 = 0x0E
+LINUX = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+GPT_ENTRIES = 128
 START = 2048
 """The first sector of the partition: 1 MiB."""
 
@@ -34,3 +39,22 @@ def fat_disk(path: Path, files: Mapping[str, bytes], *, megabytes: int = 48, par
     for name, contents in files.items():
         subprocess.run(["mcopy", "-i", place, "-", f"::{name}"], input=contents, check=True)
     return path
+
+
+def gpt(
+    entries: Sequence[tuple[int, int, str]], sectors: int, *, spoil: int | None = None
+) -> list[tuple[int, bytes]]:
+    """Return the pieces (first sector, bytes) of a disk of so many sectors with a GPT (UEFI 2.10, 5.3).
+
+    entries: first sector, last sector, name. spoil: the byte of the header that is wrong.
+    """
+    table = b"".join(
+        struct.pack("<16s16sQQQ72s", LINUX.bytes_le, bytes([number] * 16), first, last, 0, name.encode("utf-16-le"))
+        for number, (first, last, name) in enumerate(entries, 1)
+    ).ljust(GPT_ENTRIES * 128, b"\0")
+    fields = (b"EFI PART", 0x10000, 92, 0, 0, 1, sectors - 1, 34, sectors - 34, bytes(16), 2, GPT_ENTRIES, 128)
+    header = bytearray(struct.pack("<8sIIIIQQQQ16sQIII", *fields, zlib.crc32(table)))
+    header[16:20] = zlib.crc32(header).to_bytes(4, "little")
+    if spoil is not None:
+        header[spoil] ^= 1
+    return [(0, make_mbr([(0xEE, 1, sectors - 1)])), (1, bytes(header)), (2, table)]

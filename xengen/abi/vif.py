@@ -316,7 +316,7 @@ CONSTANTS: tuple[Constant, ...] = (
         "rules of virtual interfaces",
         VIF_OUT=0, VIF_IN=1, VIF_ACCEPT=0, VIF_DROP=1, VIF_REDIRECT=2, VIF_MARK_ARP_SENDER=1, VIF_MARK_FRAGMENT=2,
     ),
-    *_group("why a virtual device was shut", IO_REASON_PACKET=16),
+    *_group("why a virtual interface was shut, beside that", IO_REASON_PACKET=16),
     *_group(
         "packets of virtual interfaces",
         VIF_HEAD_BYTES=HEAD_BYTES, IPV4_OFFSET_MASK_WIRE=0xFF1F, VIF_BAD_EXTRA=1 << 16,

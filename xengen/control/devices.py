@@ -14,6 +14,7 @@ from pathlib import Path
 
 from xengen.abi.symbols import assembler_symbols
 from xengen.abi.vbd import DiskInfo
+from xengen.control.calls import Refused
 from xengen.control.handshake import Handshake
 from xengen.control.io_calls import IoCalls, text_of
 from xengen.control.nic_shares import NO_NIC, NicShare, made_mac
@@ -30,6 +31,9 @@ from xengen.store.tree import Tree
 _VALUES = assembler_symbols()
 SHUT_SECONDS = 0.25
 """How often the hypervisor is asked whether it has shut a ring."""
+GOING_SECONDS = 5.0
+GOING_LOOK_SECONDS = 0.01
+"""How long, and how often, sectors are waited for that a domain had which is going."""
 MOST_DISKS = 16
 
 
@@ -96,8 +100,28 @@ class Devices:
             raise UserError(f"domain {domid} has a disk {device} already")
         extents = tuple(extent_of(disk, one) for one in share.ranges)
         back = VbdBack(self.calls, domid, handle, device, extents, share.writable)
-        back.create()
-        return self._hold(domid, back)
+        deadline = time.monotonic() + GOING_SECONDS
+        while True:
+            try:
+                back.create()
+            except Refused as error:
+                # What nobody has that we know of is on its way back: a domain that has ended waits for its requests.
+                if error.name != "EBUSY" or self._taken(back) or time.monotonic() > deadline:
+                    raise
+                time.sleep(GOING_LOOK_SECONDS)
+            else:
+                return self._hold(domid, back)
+
+    def _taken(self, back: VbdBack) -> bool:
+        """Whether a domain has sectors that this disk cannot have beside it."""
+        return any(
+            (other.writable or back.writable) and theirs.overlaps(ours)
+            for held in self._held.values()
+            for other in (one.back for one in held)
+            if isinstance(other, VbdBack)
+            for theirs in other.extents
+            for ours in back.extents
+        )
 
     # Interfaces.
 

@@ -33,6 +33,11 @@ class Extent:
     start: int
     sectors: int
 
+    def overlaps(self, other: Extent) -> bool:
+        """Whether they have a sector in common."""
+        ends = self.start + self.sectors, other.start + other.sectors
+        return self.disk == other.disk and max(self.start, other.start) < min(ends)
+
 
 @dataclass(frozen=True)
 class VbdBack:

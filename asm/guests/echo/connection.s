@@ -15,7 +15,7 @@
         .set    CONNECTIONS, 16
         .set    CONNECTION_BUFFER, 4096
         .set    SEGMENT_MOST, 536               # data in a segment that every peer takes
-        .set    TRIES_MOST, 8
+        .set    TRIES_MOST, 6
 
         .set    CONNECTION_free, 0
         .set    CONNECTION_syn_received, 1
@@ -41,7 +41,7 @@
         .set    CONNECTION_size, 68 + CONNECTION_BUFFER
 
         .set    TICK_SHIFT, 20                  # a tick is 2^20 ns, about a millisecond
-        .set    TICKS_TO_TRY_AGAIN, 250
+        .set    TICKS_TO_TRY_AGAIN, 1000     # RFC 6298: a second at least
 
 {{ space("connections", "CONNECTIONS * CONNECTION_size", "PAGE_SIZE") }}
 {{ space("tcp_opened", 4) }}

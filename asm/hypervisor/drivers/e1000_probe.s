@@ -1,8 +1,8 @@
 # Intel's 82540EM: finding out whether one works.
 #
 # Invariants
-#   - A device that does not do what the manual says within a bounded wait is left alone: reset and silent, or never
-#     touched. Then nothing of ours is kept for it.
+#   - A device that lacks anything, or does not do what the manual says within a bounded wait, is left alone: reset and
+#     silent, or never touched. Then nothing of ours is kept for it.
 
         .section .init, "ax"
 
@@ -24,13 +24,13 @@
         movl    %esi, %eax
         call    e1000_map
         jc      {{ L("leave") }}
+        call    e1000_reset                     # whatever the firmware has left it doing
         movl    $reason_no_interrupt, %ebp
         movl    %esi, %eax
         call    pci_input
         testl   %eax, %eax
         js      {{ L("leave") }}
         movl    %eax, %esi
-        call    e1000_reset
         movl    $reason_no_address, %ebp
         call    e1000_address
         jc      {{ L("leave") }}

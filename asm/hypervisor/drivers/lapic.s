@@ -57,13 +57,14 @@
 
         .set    LAPIC_SAMPLE_TICKS, 16384       # of the TSC: a look at both clocks takes less, if nothing comes between
         .set    LAPIC_SAMPLES, 64
+        .set    LAPIC_SHORTEST_TICKS, 1 << 24   # of the TSC: some milliseconds
         .set    LAPIC_RATE_SHIFT, 24
 
 {% set L = labels("lapic_init") %}
 # lapic_init(): enables the APIC, and has its timer count.
 #
 # in:    lapic_present
-# out:   lapic_first, if there is an APIC
+# out:   lapic_first_*, if there is an APIC
 # clob:  none
 # errs:  none
 {% call routine("lapic_init") %}
@@ -79,13 +80,10 @@
         ("APIC_LVT_ERROR", "APIC_LVT_MASKED"),
         ("APIC_LVT_TIMER", "TIMER_VECTOR"),
         ("APIC_DIVIDE", "APIC_DIVIDE_BY_1"),
-        ("APIC_INITIAL_COUNT", "-1"),
 ] %}
         movl    ${{ value }}, FIXMAP_APIC + {{ register }}
 {% endfor %}
-        call    lapic_sample
-        movl    %eax, lapic_first_tsc
-        movl    %edx, lapic_first_count
+        call    lapic_count
         popl    %edx
         popl    %eax
 {{ L("none") }}:
@@ -107,23 +105,50 @@
         ret
 {% endcall %}
 
-{% set L = labels("lapic_calibrate") %}
-# lapic_calibrate(): how fast the timer counts, from how far it has counted since lapic_init.
+# lapic_count(): has the timer count from now on.
 #
-# in:    tsc_scale; less than the timer's 2^32 ticks after lapic_init, and as many of the TSC
+# in:    lapic_present
+# out:   lapic_first_tsc, lapic_first_count
+# clob:  %eax, %edx
+# errs:  none
+{% call routine("lapic_count") %}
+        rdtsc                                   # before the sample: it is not later than that
+        movl    %edx, lapic_first_tsc + 4
+        movl    %eax, lapic_first_tsc
+        movl    $-1, FIXMAP_APIC + APIC_INITIAL_COUNT
+        call    lapic_sample
+        movl    %eax, lapic_first_sample
+        movl    %edx, lapic_first_count
+        ret
+{% endcall %}
+
+{% set L = labels("lapic_calibrate") %}
+# lapic_calibrate(): how fast the timer counts, from how far it has counted since lapic_count.
+#
+# in:    tsc_scale
 # out:   lapic_rate
 # clob:  none
-# errs:  a timer that does not count: panic
+# errs:  a timer that does not count, or a machine that stops for seconds again and again: panic
+# why:   an emulator whose host is busy may have stood still for so long that the counts have wrapped: then once more
 {% call routine("lapic_calibrate") %}
         cmpl    $0, lapic_present
         je      {{ L("none") }}
         pushal
+        movl    $LAPIC_SAMPLES, %ebp
+{{ L("again") }}:
         call    lapic_sample
+        movl    %eax, %ebx
+        movl    %edx, %esi
+        call    lapic_counted_for
+        testl   %eax, %eax
+        js      {{ L("too_long") }}
         movl    $0, FIXMAP_APIC + APIC_INITIAL_COUNT
-        movl    lapic_first_count, %esi
-        subl    %edx, %esi
+        movl    lapic_first_count, %eax
+        subl    %esi, %eax
         jz      {{ L("stands_still") }}
-        subl    lapic_first_tsc, %eax
+        movl    %eax, %esi
+        movl    %ebx, %eax
+        subl    lapic_first_sample, %eax
         xorl    %edx, %edx
         call    ticks_to_ns
         movl    %eax, %ebx
@@ -139,8 +164,34 @@
         popal
 {{ L("none") }}:
         ret
+{{ L("too_long") }}:
+        decl    %ebp
+        jz      {{ L("stands_still") }}
+        call    lapic_count
+{{ L("wait") }}:
+        call    lapic_counted_for
+        cmpl    $LAPIC_SHORTEST_TICKS, %eax
+        jb      {{ L("wait") }}
+        jmp     {{ L("again") }}
 {{ L("stands_still") }}:
 {{ panic("the timer of the local APIC does not count") }}
+{% endcall %}
+
+{% set L = labels("lapic_counted_for") %}
+# lapic_counted_for(): for how long the timer has counted.
+#
+# in:    lapic_first_tsc
+# out:   %eax = ticks of the TSC; negative when they are 2^31 or more
+# clob:  %edx
+# errs:  none
+{% call routine("lapic_counted_for") %}
+        rdtsc
+        subl    lapic_first_tsc, %eax
+        sbbl    lapic_first_tsc + 4, %edx
+        jz      {{ L("in_range") }}
+        movl    $-1, %eax
+{{ L("in_range") }}:
+        ret
 {% endcall %}
 
 {% set L = labels("lapic_sample") %}
@@ -195,5 +246,6 @@
         .long   0
 {% endcall %}
 {{ space("lapic_rate", 4) }}
-{{ space("lapic_first_tsc", 4) }}
+{{ space("lapic_first_tsc", 8) }}
+{{ space("lapic_first_sample", 4) }}
 {{ space("lapic_first_count", 4) }}

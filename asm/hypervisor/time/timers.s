@@ -176,17 +176,19 @@
 {% endcall %}
 
 {% set L = labels("timers_run") %}
-# timers_run(): calls the routines of all timers that are due, the earliest first, and sets the alarm for the next.
+# timers_run(): calls the routines of the timers that are due, the earliest first, and sets the alarm for the next.
 #
 # in:    our data segments; nothing on the stack but a frame
 # out:   -
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  none
 # calls: *_due
-# why:   while alarm_at is 0, no timer that a routine sets is earlier: the alarm is set once, at the end
+# why:   while alarm_at is 0, no timer that a routine sets is earlier: the alarm is set once, at the end. Of more than
+#        TIMERS_AT_ONCE the rest has the next interrupt, which comes as soon as they are on again
 {% call routine("timers_run") %}
         movl    $0, alarm_at
         movl    $0, alarm_at + 4
+        movl    $TIMERS_AT_ONCE, timers_room
 {{ L("next_timer") }}:
         cmpl    $0, timer_count
         je      {{ L("none_left") }}
@@ -196,6 +198,8 @@
         cmpl    %eax, TIMER_deadline(%edi)
         sbbl    %edx, %ecx
         jae     alarm_set
+        decl    timers_room
+        js      alarm_set
         call    timer_stop
         call    *TIMER_routine(%edi)            # it gets %edi = TIMER, and may set it again
         jmp     {{ L("next_timer") }}
@@ -209,5 +213,6 @@
 {% call object("alarm_at") %}
         .long   -1, -1                          # no alarm: every deadline is earlier
 {% endcall %}
+{{ space("timers_room", 4) }}
 {{ space("timer_count", 4) }}
 {{ space("timer_heap", "4 * (TIMERS + 1)") }}

@@ -38,11 +38,15 @@ NAMES = {VALUES[f"IO_OP_{name}"]: name for name in ARGUMENTS}
 
 @dataclass
 class FakeReach:
-    """A hypervisor with disks of these sizes in sectors and `nics` interfaces. refuse: errors by command's name."""
+    """A hypervisor with disks of these sizes in sectors and `nics` interfaces.
+
+    refuse: errors by command's name; refusals: how often they are given.
+    """
 
     disks: tuple[int, ...] = (4096,)
     nics: int = 1
     refuse: dict[str, str] = field(default_factory=dict)
+    refusals: int = 1_000_000
     shut: int = 0
     said: list[str] = field(default_factory=list)
     memory: dict[int, bytes] = field(default_factory=dict)
@@ -67,7 +71,8 @@ class FakeReach:
         name = NAMES[operation.cmd]
         argument = ARGUMENTS[name].from_buffer_copy(self.memory[operation.argument])
         assert operation.bytes == sizeof(argument)
-        if name in self.refuse:
+        if name in self.refuse and self.refusals:
+            self.refusals -= 1
             return -VALUES[self.refuse[name]]
         if not name.endswith("_info"):
             self.said.append(f"{operation.domain}/{operation.handle} {name} {self._words(argument)}".strip())
@@ -152,8 +157,11 @@ def test_a_disk_that_is_only_read_says_so_to_both_sides() -> None:
 
 
 def test_a_disk_of_which_the_hypervisor_refuses_a_part_is_taken_back() -> None:
-    reach = FakeReach(refuse={"vbd_extent": "EBUSY"})
+    reach = FakeReach()
     found = devices(reach)
+    found.attach_disk(2, parse_share("0:1s-2s:r"))
+    reach.said.clear()
+    reach.refuse["vbd_extent"] = "EBUSY"
     with pytest.raises(UserError) as caught:
         found.attach_disk(1, parse_share("0:0-1M:rw"))
     assert str(caught.value) == (
@@ -162,6 +170,18 @@ def test_a_disk_of_which_the_hypervisor_refuses_a_part_is_taken_back() -> None:
     )
     assert reach.said == ["1/51712 vbd_create 0", "1/51712 vbd_destroy"]
     assert (found.held(1), found.tree.directory(0, home(1))) == ([], ())
+
+
+def test_sectors_that_a_domain_had_which_is_going_are_waited_for() -> None:
+    """It was released here, and the hypervisor waits for what it has in flight."""
+    reach = FakeReach()
+    found = devices(reach)
+    found.attach_disk(2, parse_share("0:rw"))
+    found.release(2)
+    reach.refuse, reach.refusals = {"vbd_extent": "EBUSY"}, 3
+    found.attach_disk(1, parse_share("0:rw"))
+    assert reach.refusals == 0
+    assert [held.back.handle for held in found.held(1)] == [51712]
 
 
 def test_disks_are_called_by_their_files_their_drivers_and_their_numbers(tmp_path: Path) -> None:

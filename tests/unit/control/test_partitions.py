@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
+from tests.support.disk_images import gpt
 from xengen.control.partitions import Partition, Table, make_mbr, table_of_file
 
 SECTORS = 4096
-LINUX = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
 
 
 def disk(folder: Path, *pieces: tuple[int, bytes]) -> Path:
@@ -73,41 +70,27 @@ def test_an_entry_beyond_the_end_of_the_disk_is_left_out(tmp_path: Path) -> None
     assert table_of_file(path).partitions == (Partition(4, 1, 8, "Linux"),)
 
 
-def gpt(entries: list[tuple[int, int, str]], *, count: int = 128, spoil: int | None = None) -> list[tuple[int, bytes]]:
-    """Return the pieces of a disk with a GPT (UEFI 2.10, 5.3); `spoil`: the byte of the header that is wrong."""
-    table = b"".join(
-        struct.pack("<16s16sQQQ72s", LINUX.bytes_le, bytes([number] * 16), first, last, 0, name.encode("utf-16-le"))
-        for number, (first, last, name) in enumerate(entries, 1)
-    ).ljust(count * 128, b"\0")
-    fields = (b"EFI PART", 0x10000, 92, 0, 0, 1, SECTORS - 1, 34, SECTORS - 34, bytes(16), 2, count, 128)
-    header = bytearray(struct.pack("<8sIIIIQQQQ16sQIII", *fields, zlib.crc32(table)))
-    header[16:20] = zlib.crc32(header).to_bytes(4, "little")
-    if spoil is not None:
-        header[spoil] ^= 1
-    return [(0, make_mbr([(0xEE, 1, SECTORS - 1)])), (1, bytes(header)), (2, table)]
-
-
 def test_a_gpt_is_read_with_its_names(tmp_path: Path) -> None:
-    path = disk(tmp_path, *gpt([(34, 133, "root"), (200, 299, "größer")]))
+    path = disk(tmp_path, *gpt([(34, 133, "root"), (200, 299, "größer")], SECTORS))
     assert table_of_file(path) == Table(
         "gpt", (Partition(1, 34, 100, "Linux", "root"), Partition(2, 200, 100, "Linux", "größer"))
     )
 
 
 def test_an_entry_of_a_gpt_that_cannot_be_is_left_out(tmp_path: Path) -> None:
-    path = disk(tmp_path, *gpt([(34, SECTORS, "beyond"), (40, 39, "backwards"), (40, 49, "good")]))
+    path = disk(tmp_path, *gpt([(34, SECTORS, "beyond"), (40, 39, "backwards"), (40, 49, "good")], SECTORS))
     assert table_of_file(path).partitions == (Partition(3, 40, 10, "Linux", "good"),)
 
 
 @pytest.mark.parametrize("byte", [0, 12, 16, 72, 80, 84, 88])
 def test_a_damaged_gpt_is_not_believed(tmp_path: Path, byte: int) -> None:
-    path = disk(tmp_path, *gpt([(34, 133, "root")], spoil=byte))
+    path = disk(tmp_path, *gpt([(34, 133, "root")], SECTORS, spoil=byte))
     assert table_of_file(path) == Table("mbr", (Partition(1, 1, SECTORS - 1, "type ee"),))
 
 
 @pytest.mark.parametrize("size", [512, 1024, 4096])
 def test_a_short_disk_is_read_as_far_as_it_goes(tmp_path: Path, size: int) -> None:
-    path = disk(tmp_path, *gpt([(34, 133, "root")]))
+    path = disk(tmp_path, *gpt([(34, 133, "root")], SECTORS))
     with path.open("r+b") as file:
         file.truncate(size)
     assert table_of_file(path).scheme == "mbr"

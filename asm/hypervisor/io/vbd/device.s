@@ -49,6 +49,7 @@
         movl    $IO_REASON_DOMAIN_ENDED, %eax
         jnz     {{ L("shut") }}
         call    vbd_barrier_begin
+        call    vbd_submit                      # what has waited for room goes first
         call    vbd_take
         jc      {{ L("hostile") }}
         pushl   %eax                            # 1: there is more in the ring
