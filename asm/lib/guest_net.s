@@ -257,7 +257,6 @@
         pushl   %eax
         pushl   %edx
         call    net_push
-        call    net_reap
         cmpl    $0, net_free_count
         jne     {{ L("for_packets") }}
         movl    $NET_BUFFERS / 2, %ecx          # about half of them, so that one event does for many packets

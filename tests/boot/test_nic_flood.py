@@ -18,7 +18,7 @@ from xengen.machine.machine import Machine
 from xengen.machine.symbols import SymbolTable
 
 FLOOD = 120
-AT_ONCE = 16_000  # instructions; with the echo of this test, which takes and zeroes memory for each packet
+AT_ONCE = 18_000  # instructions; with the echo of this test, which takes and zeroes memory for each packet
 
 
 def steps(machine: Machine, log: Path) -> Iterator[Step]:

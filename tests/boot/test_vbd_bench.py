@@ -9,7 +9,19 @@ from __future__ import annotations
 import pytest
 
 from tests.boot.harness import Images
-from xengen.bench.disk import Copies, Cost, Files, Speed, measure_copies, measure_costs, measure_notified
+from xengen.bench.disk import (
+    Copies,
+    Cost,
+    Files,
+    Speed,
+    machine,
+    measure_copies,
+    measure_costs,
+    measure_notified,
+    throttle,
+)
+
+RUN = 25_000  # instructions with interrupts off; 40,000 are the most that anything may take
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +49,20 @@ def test_requests_in_flight_together_cost_less_each(costs: list[Cost]) -> None:
 def test_a_page_more_costs_less_than_a_copy_of_it_would(costs: list[Cost]) -> None:
     alone = {cost.size: cost.instructions for cost in costs if (cost.operation, cost.depth) == ("read", 1)}
     assert (alone["44 KB"] - alone["4 KB"]) / 10 < 4096 // 4
+
+
+@pytest.mark.parametrize("requests, segments", [(32, 11), (32, 1), (8, 11), (1, 11)])
+def test_a_run_of_work_is_bounded_whatever_is_in_the_ring(files: Files, requests: int, segments: int) -> None:
+    with machine(files, counting=True) as (running, front):
+        longest = 0
+        for _ in range(4):
+            throttle(running, 1)  # what a disk has done begins another run: it does one request, and no more
+            front.kick(1, 1)
+            front.await_answers()
+            longest = max(longest, front.kick(requests, segments))
+            throttle(running, 0)
+            front.await_answers()
+        assert longest < RUN
 
 
 def test_a_deep_front_end_is_told_less_than_once_for_each_request(files: Files) -> None:

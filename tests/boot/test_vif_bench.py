@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.boot.harness import Images
-from xengen.bench.net import MOST, Cost, Files, measure_costs, measure_fairness, measure_notified
+from xengen.bench.net import MOST, Cost, Files, measure_costs, measure_fairness, measure_notified, measure_runs
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,12 @@ def test_what_is_sent_is_not_copied_but_for_its_head(costs: list[Cost]) -> None:
     for nic in ("virtio", "e1000"):
         short, long = (cost.instructions for cost in costs if (cost.way, cost.nic) == ("sent", nic))
         assert long - short < 150
+
+
+def test_one_run_of_work_is_bounded_whatever_waits(files: Files) -> None:
+    runs = list(measure_runs(files))
+    assert [run.way for run in runs if run.missed] == []
+    assert {run.way.split(",")[0] for run in runs} == {"switched", "exchanged", "sent", "sent in many slots"}
 
 
 def test_under_load_many_packets_come_with_one_event(files: Files) -> None:

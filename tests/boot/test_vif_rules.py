@@ -77,6 +77,7 @@ def test_an_interface_sends_what_is_its_own(net_host: NetHost, ip: bytes) -> Non
         frame(other.mac, one.mac, ARP, arp(one.mac, IP, operation=2)),
     ]
     assert [one.send(data) for data in sent] == [OKAY] * 3
+    other.wait_for(3)
     assert sorted(other.packets()) == sorted(sent)
 
 

@@ -61,6 +61,8 @@ def test_a_packet_for_all_reaches_all_others_on_the_wire(net_host: NetHost) -> N
     fronts = [net_host.connected(domain, number, handle=number, buffers=2) for number, domain in domains]
     data = frame(EVERYBODY, fronts[1].mac, payload=b"who is there?")
     assert fronts[1].send(data) == OKAY
+    for front in (fronts[0], *fronts[2:]):
+        front.wait_for(1)
     assert [front.packets() for front in fronts] == [[data], [], [data], [data]]
 
 
@@ -68,6 +70,7 @@ def test_a_packet_for_a_group_reaches_all_others_on_the_wire(net_host: NetHost) 
     one, other = net_host.connected(1), net_host.connected(2, buffers=1)
     data = frame(bytes.fromhex("01005e000001"), one.mac)
     assert one.send(data) == OKAY
+    other.wait_for(1)
     assert other.packets() == [data]
 
 
@@ -125,6 +128,8 @@ def test_a_page_that_went_to_many_is_each_ones_own(net_host: NetHost) -> None:
     two.post_room(1)
     data = frame(EVERYBODY, one.mac, payload=b"all of you")
     assert one.send(data) == OKAY
+    for front in (two, zero):
+        front.wait_for(1)
     (ref,) = two.room
     mfn = two.taken(ref)
     assert (two.packets(), zero.packets()) == ([data], [data])

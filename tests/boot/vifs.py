@@ -95,6 +95,11 @@ class NetFront:
         self.tx = FrontRing(self.agent, NetifTxSringEntry, self.tx.page)
         self.rx = FrontRing(self.agent, NetifRxSringEntry, self.rx.page)
 
+    def forget_buffers(self) -> None:
+        """Take all buffers back that are on no ring any more."""
+        for number in list(self.buffers):
+            self._forget(number)
+
     def try_create(self, *, handle: int = 9, address: bytes | None = None, flags: int = 0, nic: int = NO_NIC) -> int:
         """vif_create of another interface of the domain's; the result."""
         made = VifCreate(flags=flags, nic=nic)

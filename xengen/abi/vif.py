@@ -316,7 +316,7 @@ CONSTANTS: tuple[Constant, ...] = (
         "rules of virtual interfaces",
         VIF_OUT=0, VIF_IN=1, VIF_ACCEPT=0, VIF_DROP=1, VIF_REDIRECT=2, VIF_MARK_ARP_SENDER=1, VIF_MARK_FRAGMENT=2,
     ),
-    *_group("why a virtual interface was shut, beside that", IO_REASON_PACKET=16),
+    *_group("why a virtual device was shut", IO_REASON_PACKET=16),
     *_group(
         "packets of virtual interfaces",
         VIF_HEAD_BYTES=HEAD_BYTES, IPV4_OFFSET_MASK_WIRE=0xFF1F, VIF_BAD_EXTRA=1 << 16,
@@ -325,7 +325,8 @@ CONSTANTS: tuple[Constant, ...] = (
     ),
     *_group(
         "turns of virtual interfaces",
-        VIF_HASHES=64, VIF_INPUTS=256, VIF_SPARES=64, VIF_QUANTUM=4 * 1514, VIF_WORK_IN=6, VIF_WORK_OUT=8,
+        VIF_HASHES=64, VIF_INPUTS=256, VIF_SPARES=64, VIF_QUANTUM=4 * 1514, VIF_WORK=9, VIF_WORK_SLOTS=36,
+        VIF_WORK_OF_AN_ANSWER=2,
         VIF_WAITS_FOR_NOTHING=0, VIF_WAITS_FOR_ROOM=1, VIF_WAITS_FOR_CREDIT=2, VIF_WAITS_FOR_RUN=3, VIF_BAD_BYTES=256,
     ),
 )

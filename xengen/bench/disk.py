@@ -175,7 +175,7 @@ def measure_speed(files: Files) -> list[Speed]:
     with machine(files, counting=False) as (running, front):
         khz = hypervisor_of(running).word("tsc_khz")
         for speed in (DISK_MB, 0):
-            _throttle(running, speed)
+            throttle(running, speed * 1_000_000)
             _scan(front, wanted)  # a disk that was idle is faster at first
             pairs = [
                 (front.stream(STREAM_REQUESTS, DEPTHS[-1], SEGMENTS).ticks / khz / 1000, _scan(front, wanted))
@@ -186,10 +186,10 @@ def measure_speed(files: Files) -> list[Speed]:
     return found
 
 
-def _throttle(running: Machine, speed: int) -> None:
-    """Let the disk be so fast, in MB/s."""
+def throttle(running: Machine, speed: int) -> None:
+    """Let the disk be so fast, in bytes a second; 0: as fast as it is."""
     (device,) = [one["qdev"] for one in running.qmp("query-block") if one.get("inserted")]
-    running.monitor(f"block_set_io_throttle {device} {speed * 1_000_000} 0 0 0 0 0")
+    running.monitor(f"block_set_io_throttle {device} {speed} 0 0 0 0 0")
 
 
 def _scan(front: BenchFront, wanted: DiskScan) -> float:

@@ -7,6 +7,7 @@ Invariants
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from ctypes import Structure, addressof, memmove, sizeof
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ SLOTS = ring_entries(sizeof(BlkifSringEntry))
 SEGMENTS = _VALUES["BLKIF_MAX_SEGMENTS_PER_REQUEST"]
 PAGE_SECTORS = 8
 HANDLE = 51712
+PATIENCE_SECONDS = 60.0
 FIRST_REF = _VALUES["GNTTAB_NR_RESERVED_ENTRIES"]
 
 # %esi: the ring; %edi: the producer to show; %ecx: an EVTCHN_SEND. %eax: ticks until all is answered; %edx: how often
@@ -46,6 +48,18 @@ again:
     rdtsc
     subl %ebp, %eax
     movl %ebx, %edx
+"""
+
+# %esi, %edi, %ecx as in ONCE. %eax: ticks of the kick alone: the event, and the run of work that it leads to.
+KICK = """
+    rdtsc
+    movl %eax, %ebp
+    movl %edi, SRING_HEADER_req_prod(%esi)
+    movl $HYPERCALL_event_channel_op, %eax
+    movl $EVTCHNOP_send, %ebx
+    int $0x82
+    rdtsc
+    subl %ebp, %eax
 """
 ONCE_OWN = 7  # movl, movl, movl, movl, xorl; movl, rdtsc: `int` is the hypervisor's
 ONCE_LOOP = 3
@@ -184,6 +198,21 @@ class BenchFront:
             if self._slot(number).rsp.status:
                 raise XengenError(f"the disk answers request {number} with an error")
         return found.eax - ONCE_OWN - ONCE_LOOP * found.edx
+
+    def kick(self, requests: int, segments: int) -> int:
+        """Show so many requests at once; on a machine that counts, the instructions of the kick's hypercall."""
+        start = int(self._header.req_prod)
+        for number in range(start, start + requests):
+            self._put(number, segments, 8 * SEGMENTS * (number % 64), write=False)
+        send = self.agent.put(EvtchnSend(self.port))
+        return completed(self.agent.ring1(KICK, esi=self._ring.va, edi=start + requests, ecx=send)).eax
+
+    def await_answers(self) -> None:
+        """Wait until all that was shown is answered."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._header.rsp_prod != self._header.req_prod:
+            if time.monotonic() > deadline:
+                raise XengenError(f"not all requests are answered after {PATIENCE_SECONDS:g} s")
 
     def stream(self, requests: int, depth: int, segments: int) -> Streamed:
         """Read one stretch after the other, from the first sector on, with `depth` requests in flight."""

@@ -52,7 +52,7 @@ NOBODY = IPv4Address("10.0.2.2")
 NOBODYS_MAC = b"\x02\x00\x00\x00\x00\x01"
 ARP_QUESTION = b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01"
 FLOODS_DISK = "mode=flood depth=32 request=8"
-FLOODS_NETWORK = f"to={NOBODY} count=0 rate=0 size=1000"
+FLOODS_NETWORK = f"to={NOBODY} count=0 rate=0 size=1000 report=0"
 DIES = "rounds=3000"
 
 

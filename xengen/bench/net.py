@@ -18,8 +18,10 @@ from pathlib import Path
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent, completed
 from xengen.bench.net_front import (
+    KICK,
     LISTEN,
     LOOP,
+    MOST_SLOTS,
     RECEIVE,
     RECEIVE_OWN,
     SEND,
@@ -47,6 +49,8 @@ MOST = {
     ("sent", SHORT): 1000, ("sent", LONG): 1100, ("received", SHORT): 1000, ("received", LONG): 1450,
 }  # fmt: skip
 LEAST_PER_EVENT = 4.0
+MOST_IN_A_RUN = 16_000
+MANY = 200
 FAIR_SIZES = (1514, 700, 200)
 FAIR_PACKETS = 1500
 MOST_UNFAIR = 0.02
@@ -112,6 +116,19 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Run:
+    """The hypervisor's instructions in one run of work, while many packets of a kind wait: interrupts are off."""
+
+    way: str
+    instructions: int
+
+    @property
+    def missed(self) -> bool:
+        """Whether it is longer than it may be."""
+        return self.instructions > MOST_IN_A_RUN
+
+
+@dataclass(frozen=True)
 class Notified:
     """How many packets a front end that wants to hear of each next one has got with one event, under load."""
 
@@ -174,6 +191,23 @@ def measure_costs(files: Files) -> Iterator[Cost]:
                 yield Cost("received", nic, size, _least(lambda: _receive(running, vif, size)))  # noqa: B023
 
 
+def measure_runs(files: Files) -> Iterator[Run]:
+    """Yield how long one run of work is when more packets wait than it sends."""
+    with machine(files) as (_, agent, grants):
+        sender, copied = BenchVif(agent, grants, 0), BenchVif(agent, grants, 1)
+        exchanged = BenchVif(agent, grants, 2, copy=False)
+        for way, receiver in (("switched", copied), ("exchanged", exchanged)):
+            _make_room(receiver, MANY)
+            yield Run(way, _kick(sender, sender.fill(receiver.mac, LONG, MANY)))
+            _drain(sender)
+    for nic in ("virtio", "e1000"):
+        with machine(files, nic) as (_, agent, grants):
+            vif = BenchVif(agent, grants, 0, nic=0)
+            yield Run(f"sent, {nic}", _kick(vif, vif.fill(OUTSIDE, LONG, MANY)))
+            _drain(vif)
+            yield Run(f"sent in many slots, {nic}", _kick(vif, vif.fill_slots(OUTSIDE, LONG, MANY // MOST_SLOTS)))
+
+
 def measure_notified(files: Files) -> Iterator[Notified]:
     """Yield how many packets come with one event: of a sender that has filled its ring, and of a NIC in a burst."""
     with machine(files) as (_, agent, grants):
@@ -208,21 +242,36 @@ def measure_fairness(files: Files) -> list[Share]:
         data = agent.space.read_linear(where, 4 * len(words))
         packets = [int.from_bytes(data[at : at + 4], "little") for at in range(CONS, len(data), WORDS)]
     total = sum(count * size for count, size in zip(packets, FAIR_SIZES, strict=True))
-    return [
-        Share(size, count, count * size / total) for count, size in zip(packets, FAIR_SIZES, strict=True)
-    ]
+    return [Share(size, count, count * size / total) for count, size in zip(packets, FAIR_SIZES, strict=True)]
 
 
 def _least(measured: Callable[[], float]) -> float:
     return min(measured() for _ in range(ROUNDS))
 
 
-def _switch(sender: BenchVif, receiver: BenchVif, size: int) -> float:
+def _kick(vif: BenchVif, target: int) -> int:
+    vif.tx.rsp_event = target
+    return completed(vif.agent.ring1(KICK, esi=vif.tx_page.va, edi=target, ecx=vif.send_argument)).eax
+
+
+def _drain(vif: BenchVif) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while vif.tx.rsp_prod != vif.tx.req_prod:
+        if time.monotonic() > deadline:
+            raise XengenError(f"{vif.tx.req_prod - vif.tx.rsp_prod} packets are not answered")
+
+
+def _make_room(receiver: BenchVif, count: int) -> None:
     if receiver.info().flags & _VALUES["VIF_RX_COPY"]:
-        receiver.post(BATCH)
+        receiver.post(count)
     else:
-        receiver.agent.hypercall("memory_op", _VALUES["XENMEM_decrease_reservation"], _given_up(receiver))
-        receiver.post_room(BATCH)
+        given = _given_up(receiver, count)
+        receiver.agent.hypercall("memory_op", _VALUES["XENMEM_decrease_reservation"], given)
+        receiver.post_room(count)
+
+
+def _switch(sender: BenchVif, receiver: BenchVif, size: int) -> float:
+    _make_room(receiver, BATCH)
     before = receiver.rx.rsp_prod
     found = _send(sender, receiver.mac, size)
     if receiver.rx.rsp_prod - before != BATCH:
@@ -230,11 +279,11 @@ def _switch(sender: BenchVif, receiver: BenchVif, size: int) -> float:
     return found
 
 
-def _given_up(vif: BenchVif) -> list[int]:
+def _given_up(vif: BenchVif, count: int) -> list[int]:
     """The argument of memory_op that gives as many pages back as are to come: of those behind the initial mapping."""
     first = vif.rx.req_prod
-    mfns = [vif.agent.mfn(1024 + first + index) for index in range(BATCH)]
-    return [vif.agent.put(mfns), BATCH, 0, 0, _VALUES["DOMID_SELF"]]
+    mfns = [vif.agent.mfn(1024 + first + index) for index in range(count)]
+    return [vif.agent.put(mfns), count, 0, 0, _VALUES["DOMID_SELF"]]
 
 
 def _send(vif: BenchVif, to: bytes, size: int) -> float:

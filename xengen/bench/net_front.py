@@ -8,6 +8,7 @@ Invariants
 from __future__ import annotations
 
 from ctypes import Structure, addressof, memmove, sizeof
+from itertools import pairwise
 
 from xengen.abi.event import EvtchnAllocUnbound, EvtchnSend
 from xengen.abi.grant import GnttabSetupTable, GrantEntryV1
@@ -21,6 +22,7 @@ from xengen.errors import XengenError
 
 _VALUES = assembler_symbols()
 SLOTS = _VALUES["NETIF_TX_RING_ENTRIES"]
+MOST_SLOTS = _VALUES["XEN_NETIF_NR_SLOTS_MIN"]
 NO_NIC = _VALUES["VIF_NO_NIC"]
 TX_BYTES, RX_BYTES = sizeof(NetifTxRequest), sizeof(NetifRxRequest)
 
@@ -44,6 +46,19 @@ again:
     movl %ebx, %edx
 """
 SEND_OWN = 7
+
+# %esi: the transmit ring; %edi: the producer to show; %ecx: an EVTCHN_SEND. %eax: ticks until the call is back, with
+# which the hypervisor's first run of work comes.
+KICK = """
+    movl %edi, SRING_HEADER_req_prod(%esi)
+    rdtsc
+    movl %eax, %ebp
+    movl $HYPERCALL_event_channel_op, %eax
+    movl $EVTCHNOP_send, %ebx
+    int $0x82
+    rdtsc
+    subl %ebp, %eax
+"""
 
 # %esi: the receive ring; %edi: how many responses there will be; %ecx: a word that says that this has begun. %eax and
 # %edx as for SEND.
@@ -172,6 +187,19 @@ class BenchVif:
             request = NetifTxRequest(self.data_ref, 0, 0, number & 0xFFFF, size)
             self._write(self.tx_page, number % SLOTS * TX_BYTES, bytes(request))
         return start + count
+
+    def fill_slots(self, to: bytes, size: int, count: int) -> int:
+        """Put so many packets of as many slots as they may have into the transmit ring; where its producer is then."""
+        start = self.fill(to, size, 0)
+        number = start
+        for _ in range(count):
+            cuts = [size * slot // MOST_SLOTS for slot in range(MOST_SLOTS + 1)]
+            for slot, (begin, end) in enumerate(pairwise(cuts)):
+                more = _VALUES["NETTXF_more_data"] if slot + 1 < MOST_SLOTS else 0
+                request = NetifTxRequest(self.data_ref, begin, more, number & 0xFFFF, end - begin if slot else size)
+                self._write(self.tx_page, number % SLOTS * TX_BYTES, bytes(request))
+                number += 1
+        return number
 
     def post(self, count: int) -> None:
         """Put one granted page so many times on the receive ring."""

@@ -5,6 +5,7 @@
 # Invariants
 #   - What it passes to a hypercall are words from a generator, the same ones in each life, and bad pointers among them.
 #   - It never sleeps: no call that could block is made.
+#   - Some pointers are good by chance, and an answer is written over its own code: then it dies sooner.
 
 {{ elf_note("GUEST_OS", ".asciz", '"rogue"') }}
 

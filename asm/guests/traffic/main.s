@@ -1,8 +1,9 @@
 # A traffic generator: it sends UDP datagrams to the service echo of another, and counts what comes back.
 #
 # On its command line: ip=10.0.2.16 (its own) to=10.0.2.15 (whom it asks, on the same network) size=64 (bytes of each
-# datagram) count=100 (0: for ever) rate=1000 (a second; 0: as many as go) wait=1000 (ms for the last answers). If it
-# has a disk, it writes and verifies that first.
+# datagram) count=100 (0: for ever) rate=1000 (a second; 0: as many as go) wait=1000 (ms for the last answers)
+# report=1000 (ms between two reports to the store, at most 4000; 0: none before the end). If it has a disk, it writes
+# and verifies that first.
 #
 # Invariants
 #   - traffic_sent = traffic_answered + what is on its way or lost: an answer counts once, by its number.
@@ -24,9 +25,10 @@
 {{ space("traffic_times", 8) }}
 {{ space("traffic_due", 8) }}
 {{ space("traffic_report_due", 8) }}
+{{ space("traffic_report_every", 4) }}
 {{ space("traffic_ended", 4) }}
 {% for name, option in [("ip", "ip="), ("to", "to="), ("size", "size="), ("count", "count="), ("rate", "rate="),
-                        ("wait", "wait=")] %}
+                        ("wait", "wait="), ("report", "report=")] %}
 {{ text("option_" ~ name, option) }}
 {% endfor %}
 
@@ -91,8 +93,8 @@
 # traffic_options(): reads the command line.
 #
 # in:    %ebp = start_info
-# out:   ip_address, traffic_to, traffic_size, traffic_count, traffic_interval, traffic_patience; carry set when an
-#        address is missing
+# out:   ip_address, traffic_to, traffic_size, traffic_count, traffic_interval, traffic_patience,
+#        traffic_report_every; carry set when an address is missing
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi
 # errs:  carry; a size that no packet can have is made one that it can
 {% call routine("traffic_options") %}
@@ -107,7 +109,7 @@
         movl    %eax, {{ variable }}
 {% endfor %}
 {% for name, default, variable in [("count", 100, "traffic_count"), ("size", 64, "traffic_size"),
-                                   ("wait", 1000, "traffic_patience")] %}
+                                   ("wait", 1000, "traffic_patience"), ("report", 1000, "traffic_report_every")] %}
         movl    %ebx, %esi
         movl    $option_{{ name }}, %edi
         movl    ${{ default }}, %eax

@@ -1,4 +1,4 @@
-# What the traffic generator says: into the store each second, and on the console in the end.
+# What the traffic generator says: into the store now and then, and on the console in the end.
 #
 # Invariants
 #   - data/lost is written last, so whoever waits for it finds the others complete.
@@ -12,7 +12,7 @@
 {{ text("lost_name", "lost") }}
 
 {% set L = labels("traffic_report") %}
-# traffic_report(): writes into the store how far it is, once a second and not after the end.
+# traffic_report(): writes into the store how far it is, as often as it was told and not after the end.
 #
 # in:    -
 # out:   -
@@ -21,13 +21,16 @@
 {% call routine("traffic_report") %}
         cmpl    $0, traffic_ended
         jne     {{ L("done") }}
+        cmpl    $0, traffic_report_every
+        je      {{ L("done") }}
         call    system_time
         movl    %eax, %ebx
         movl    %edx, %ecx
         subl    traffic_report_due, %eax
         sbbl    traffic_report_due + 4, %edx
         js      {{ L("done") }}
-        addl    $TRAFFIC_SECOND, %ebx
+        imull   $TRAFFIC_SECOND / 1000, traffic_report_every, %eax
+        addl    %eax, %ebx
         adcl    $0, %ecx
         movl    %ebx, traffic_report_due
         movl    %ecx, traffic_report_due + 4

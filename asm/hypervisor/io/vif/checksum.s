@@ -53,6 +53,7 @@
         adcl    VIF_PACKET_head + ETHERNET_size + IPV4_destination(%ebp), %eax
         adcl    $0, %eax
         pushl   %edx
+        decl    vif_work                        # it is as much as another packet
         call    vif_sum
         popl    %edx
         testw   %ax, %ax                        # UDP: 0 means that there is none, and its complement is the same number

@@ -72,6 +72,7 @@
         call    vif_copy_in
         jmp     {{ L("answer") }}
 {{ L("exchange") }}:
+        decl    vif_work                        # a page is to be cleared, too
         call    vif_exchange
 {{ L("answer") }}:                              # %eax = offset, carry: the buffer is none
         jc      {{ L("bad_buffer") }}

@@ -32,7 +32,10 @@
 {{ L("packet_or_none") }}:
         testl   %eax, %eax
         jnz     {{ L("done") }}
-        decl    vif_work
+        movl    VIF_PACKET_count(%ebp), %eax
+        shrl    $2, %eax                        # four pages more are as much as another packet
+        incl    %eax
+        subl    %eax, vif_work
         call    vif_hold
         jc      vif_refuse
         call    vif_facts

@@ -18,14 +18,25 @@
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  none
 {% call routine("vifs_run") %}
-        cmpl    $0, vif_list
-        je      {{ L("none") }}
-        movl    $VIF_WORK_IN, vif_work
+        movl    vif_input_prod, %eax
+        subl    vif_input_cons, %eax
+        orl     vif_list, %eax
+        orl     vif_more, %eax
+        jz      {{ L("none") }}
         call    vifs_finish
         cmpl    $0, io_timer + TIMER_position
         jne     {{ L("shown") }}                # a pause: what a NIC has done or received does not end it
+        movl    $VIF_WORK, vif_work
+        xorl    %eax, %eax
+        cmpl    %eax, io_queues + IO_VIF * IO_QUEUE_size + IO_QUEUE_first
+        je      {{ L("nobody_sends") }}
+        movl    $(VIF_WORK / 2), %eax           # is kept for those who send
+{{ L("nobody_sends") }}:
+        subl    %eax, vif_work
+        pushl   %eax
         call    vif_inputs_run
-        addl    $VIF_WORK_OUT, vif_work
+        popl    %eax
+        addl    %eax, vif_work
         call    vifs_send
 {{ L("shown") }}:
         call    vifs_show
@@ -48,18 +59,21 @@
 {% set L = labels("vifs_finish") %}
 # vifs_finish(): answers packets that a NIC is done with.
 #
-# in:    vif_work
-# out:   vif_work
+# in:    -
+# out:   -
 # clob:  %eax, %ebx, %ecx, %edx, %esi, %edi, %ebp
 # errs:  none
 {% call routine("vifs_finish") %}
-        pushl   $2 * VIF_WORK_OUT
+        pushl   $VIF_WORK_SLOTS                 # slots that may be let go of
 {{ L("next_packet") }}:
-        decl    (%esp)
-        js      {{ L("done") }}
+        cmpl    $0, (%esp)
+        jle     {{ L("done") }}
         movl    vif_done, %ebp
         testl   %ebp, %ebp
         jz      {{ L("done") }}
+        movl    VIF_PACKET_count(%ebp), %eax
+        addl    $VIF_WORK_OF_AN_ANSWER, %eax
+        subl    %eax, (%esp)
         movl    VIF_PACKET_packet_next(%ebp), %eax
         movl    %eax, vif_done
         movl    VIF_PACKET_vif(%ebp), %ebx
