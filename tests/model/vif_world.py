@@ -15,12 +15,12 @@ from hypothesis import strategies
 
 from tests.boot.rings import until
 from tests.boot.vif_host import NetHost
-from tests.boot.vifs import CONNECTED, COPY, DROP, EVERYBODY, IN, SHUT, NetFront, Piece, Received, frame, mac
+from tests.boot.vifs import CONNECTED, COPY, DROP, EVERYBODY, IN, SHUT, Piece, Received, frame, mac
 from tests.model.vif_model import ALL, COUNTERS, NOBODY, Wire
 from xengen.abi.netif import NetifRxRequest, NetifTxRequest
 from xengen.abi.vif import VifConnect
 from xengen.agent.names import value
-from xengen.inspect.live import check_machine
+from xengen.inspect.live import check_machine, hypervisor_of
 
 COUNT = 3
 Step = tuple[str, tuple[int, ...]]
@@ -174,8 +174,10 @@ class VifWorld:
         front.push()
         wanted = self.wire.send(sender, to, data, spoofed=spoofed, sound=sound)
         assert front.answers(slots) == [(number, wanted) for number in numbers]
-        self._settled(front)
+        self._settled()
         front.revoke(page)
 
-    def _settled(self, front: NetFront) -> None:
-        until(lambda: int(front.info().in_flight) == 0, "nothing to be in flight")
+    def _settled(self) -> None:
+        """Wait until what is for many has reached them all: it is given out run by run."""
+        hypervisor = hypervisor_of(self.host.machine)
+        until(lambda: hypervisor.word("vif_input_prod") == hypervisor.word("vif_input_cons"), "the queue to be empty")

@@ -57,6 +57,7 @@ from xengen.abi import (
     vbd,
     version,
     vif,
+    vif_records,
     wire,
     x86,
 )
@@ -113,6 +114,7 @@ CHAPTERS: tuple[tuple[str, AbiModule], ...] = (
     ("Virtual devices and their control by domain 0", io),
     ("Virtual block devices", vbd),
     ("Virtual interfaces", vif),
+    ("Records of virtual interfaces", vif_records),
     ("The doorbell of services outside of the machine", doorbell),
     ("The agent guest's mailbox", agent),
     ("The control agent's serial line", wire),

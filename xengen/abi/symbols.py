@@ -40,6 +40,7 @@ from xengen.abi import (
     vbd,
     version,
     vif,
+    vif_records,
     wire,
     x86,
 )
@@ -51,7 +52,9 @@ PUBLIC_MODULES: tuple[AbiModule, ...] = (
     blkif, netif,
 )
 HARDWARE_MODULES: tuple[AbiModule, ...] = (x86, pci, ide, packets, e1000)
-OWN_MODULES: tuple[AbiModule, ...] = (hypervisor, control, doorbell, granting, devices, nics, io, vbd, vif, agent, wire)
+OWN_MODULES: tuple[AbiModule, ...] = (
+    hypervisor, control, doorbell, granting, devices, nics, io, vbd, vif, vif_records, agent, wire,
+)
 MODULES: tuple[AbiModule, ...] = (*PUBLIC_MODULES, *HARDWARE_MODULES, *OWN_MODULES)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from xengen.abi.symbols import assembler_symbols
 from xengen.abi.vbd import Vbd
-from xengen.abi.vif import Vif
+from xengen.abi.vif_records import Vif
 from xengen.inspect.live import hypervisor_of
 from xengen.inspect.views import BadStructure, Hypervisor
 from xengen.inspect.virtual_devices import devices

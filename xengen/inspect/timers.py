@@ -12,7 +12,7 @@ from ctypes import Array, Structure, sizeof
 from dataclasses import dataclass
 from typing import Any
 
-from xengen.abi import vif as abi
+from xengen.abi import vif_records as abi
 from xengen.abi.hypervisor import Domain, Timer, Vcpu
 from xengen.abi.symbols import assembler_symbols
 from xengen.inspect.survey import Survey

@@ -13,7 +13,7 @@ from ctypes import sizeof
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xengen.abi import vif as abi
+from xengen.abi import vif_records as abi
 from xengen.abi.symbols import assembler_symbols
 from xengen.inspect import layout
 from xengen.inspect.views import BadStructure, Hypervisor

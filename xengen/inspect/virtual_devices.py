@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xengen.abi.io import IoQueue, IoRing
 from xengen.abi.io import VirtualDevice as Record
 from xengen.abi.symbols import assembler_symbols
-from xengen.abi.vif import Vif
+from xengen.abi.vif_records import Vif
 from xengen.inspect.events import DEVICE, ports_of
 from xengen.inspect.views import BadStructure, Hypervisor
 from xengen.inspect.violation import Rule, Violation

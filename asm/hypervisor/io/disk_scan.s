@@ -3,7 +3,8 @@
 # Invariants
 #   - One scan at a time. `scan` says what is left of it and how it went; it is going while SCAN_in_flight is not 0.
 #   - All its requests read into one page of the heap, which is there while it is going.
-#   - Domains have their disks meanwhile: a scan asks for more only when one of its own requests is done.
+#   - Domains have their disks meanwhile: a scan never takes the last room, so that nobody waits for it. A disk that
+#     takes one request at a time cannot be scanned.
 
         .text
 
@@ -13,7 +14,8 @@
 # in:    %esi = DISK_SCAN
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %edi
-# errs:  -ENOENT (disk), -EINVAL (depth, chunk, not within the disk), -EBUSY (one is going), -ENOMEM
+# errs:  -ENOENT (disk), -EINVAL (depth, chunk, not within the disk), -EBUSY (one is going, or the disk has no room),
+#        -ENOMEM
 {% call routine("io_op_disk_scan") %}
         cmpl    $0, DISK_SCAN_begin(%esi)
         je      {{ L("tell") }}
@@ -23,6 +25,9 @@
         call    scan_check
         testl   %eax, %eax
         jnz     {{ L("done") }}
+        movl    $-EBUSY, %eax
+        cmpl    $1, DISK_room(%ebx)
+        jbe     {{ L("done") }}
         movl    $PAGE_SIZE, %ecx
         call    heap_alloc
         movl    %eax, scan_page
@@ -151,8 +156,8 @@
 # errs:  none
 {% call routine("scan_submit") %}
         movl    DISK_REQUEST_disk(%esi), %eax
-        cmpl    $0, DISK_room(%eax)
-        je      {{ L("not_now") }}
+        cmpl    $1, DISK_room(%eax)
+        jbe     {{ L("not_now") }}
         cmpl    $0, scan + DISK_SCAN_left
         je      {{ L("not_now") }}
         movl    scan + DISK_SCAN_start, %eax

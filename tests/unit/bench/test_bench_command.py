@@ -17,7 +17,10 @@ from xengen.machine.spec import Module
     [
         (["--trace", "nul"], "--trace: there is no operation 'nul': null, multicall_16, "),
         (["--append", "x"], "--append is for the image that --against names: give that as well\n"),
-        (["scheduler"], "'scheduler' is nothing that can be measured: operations, sched, domains, isolation, disk or net\n"),
+        (
+            ["scheduler"],
+            "'scheduler' is nothing that can be measured: operations, sched, domains, isolation, disk or net\n",
+        ),
         (["--plot", "x.png"], "--plot goes with sched and isolation\n"),
         (["domains", "--plot", "x.png"], "--plot goes with sched and isolation\n"),
         (["domains", "--strict"], "--against, --append, --strict and --trace are for operations, not for domains\n"),

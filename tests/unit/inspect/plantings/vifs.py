@@ -8,7 +8,7 @@ from tests.unit.inspect.image_memory import ABI, PAGE, WRITABLE
 from tests.unit.inspect.plantings.base import Expected, Planting, World
 from tests.unit.inspect.plantings.grants import active, table
 from xengen.abi.hypervisor import Port
-from xengen.abi.vif import Vif, VifInput, VifPacket, VifRuleRecord
+from xengen.abi.vif_records import Vif, VifInput, VifPacket, VifRuleRecord
 from xengen.inspect.violation import Rule
 
 PLACE, PORT, RX_PORT, TX_REF, RX_REF, DATA_REF = 1, 5, 6, 8, 9, 10
