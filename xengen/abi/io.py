@@ -72,10 +72,19 @@ class IoKind(LittleEndianStructure):
 
 
 class IoCommand(LittleEndianStructure):
-    """A command of io_op: its number, the bytes of its argument, its routine, and IO_NEEDS_DOMAIN, IO_ANSWERS."""
+    """A command of io_op: its number, the bytes of its argument, its routine, and IO_NEEDS_DOMAIN, IO_ANSWERS.
+
+    kind: of the device that it is about, or 0.
+    """
 
     _pack_ = 4
-    _fields_ = [("cmd", c_uint32), ("bytes", c_uint32), ("routine", c_uint32), ("flags", c_uint32)]
+    _fields_ = [
+        ("cmd", c_uint32),
+        ("bytes", c_uint32),
+        ("routine", c_uint32),
+        ("flags", c_uint32),
+        ("kind", c_uint32),
+    ]
 
 
 class IoOp(LittleEndianStructure):

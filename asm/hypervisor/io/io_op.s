@@ -2,25 +2,30 @@
 #
 # Invariants
 #   - Domain 0 only. IO_OP and the command's argument are copied in once; the argument goes back where it has answers.
-#   - A routine finds %ebx = DOMAIN (0 where its command has none), %ecx = handle, %esi = the argument, and leaves
-#     nothing behind when it fails. One that returns -ERESTART is called again, with its argument as it has left it.
+#   - A routine finds what its command is about: %edx = VIRTUAL_DEVICE, or for a new one %ebx = DOMAIN and %ecx = its
+#     handle; %esi = the argument. It leaves nothing behind when it fails. One that returns -ERESTART is called again,
+#     with its argument as it has left it.
 
         .text
 
-{# The commands: name, structure of the argument, whether it is about a domain, whether there are answers in it. #}
+{# The commands: name, structure of the argument, what it is about ("": it says itself), whether it has answers. #}
 {% set commands = [
-        ("disk_info", "DISK_INFO", false, true), ("vbd_create", "VBD_CREATE", true, false),
-        ("vbd_extent", "VBD_EXTENT", true, false), ("vbd_connect", "VBD_CONNECT", true, false),
-        ("vbd_disconnect", "VBD_NOTHING", true, false), ("vbd_destroy", "VBD_NOTHING", true, false),
-        ("vbd_info", "VBD_INFO", true, true), ("vbd_extent_info", "VBD_EXTENT", true, true),
-        ("disk_scan", "DISK_SCAN", false, true),
-        ("nic_info", "NIC_INFO", false, true), ("vif_create", "VIF_CREATE", true, false),
-        ("vif_connect", "VIF_CONNECT", true, false), ("vif_disconnect", "VBD_NOTHING", true, false),
-        ("vif_destroy", "VBD_NOTHING", true, false), ("vif_info", "VIF_INFO", true, true),
-        ("vif_rule_add", "VIF_RULE", true, true), ("vif_rule_remove", "VIF_RULE", true, false),
-        ("vif_rules", "VIF_RULE", true, true), ("vif_policy", "VIF_POLICY", true, false),
-        ("vif_credit", "VIF_CREDIT", true, false),
+        ("disk_info", "DISK_INFO", "", true), ("disk_scan", "DISK_SCAN", "", true), ("nic_info", "NIC_INFO", "", true),
+        ("vbd_create", "VBD_CREATE", "domain", false), ("vbd_extent", "VBD_EXTENT", "vbd", false),
+        ("vbd_connect", "VBD_CONNECT", "vbd", false), ("vbd_disconnect", "VBD_NOTHING", "vbd", false),
+        ("vbd_destroy", "VBD_NOTHING", "vbd", false), ("vbd_info", "VBD_INFO", "vbd", true),
+        ("vbd_extent_info", "VBD_EXTENT", "vbd", true), ("vif_create", "VIF_CREATE", "domain", false),
+        ("vif_connect", "VIF_CONNECT", "vif", false), ("vif_disconnect", "VBD_NOTHING", "vif", false),
+        ("vif_destroy", "VBD_NOTHING", "vif", false), ("vif_info", "VIF_INFO", "vif", true),
+        ("vif_rule_add", "VIF_RULE", "vif", true), ("vif_rule_remove", "VIF_RULE", "vif", false),
+        ("vif_rules", "VIF_RULE", "vif", true), ("vif_policy", "VIF_POLICY", "vif", false),
+        ("vif_credit", "VIF_CREDIT", "vif", false),
 ] %}
+{# What means the same for devices of all kinds. #}
+{% set of_all_kinds = {
+        "vbd_disconnect": "device_disconnect", "vif_disconnect": "device_disconnect",
+        "vbd_destroy": "device_destroy", "vif_destroy": "device_destroy",
+} %}
 
 {% set L = labels("do_io_op") %}
 # do_io_op(op): carries out a command.
@@ -29,8 +34,8 @@
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
 # errs:  -EPERM (not domain 0), -EFAULT, -EACCES (another version), -ENOSYS (cmd), -EINVAL (bytes), -ESRCH (domain),
-#        and what the command says
-# calls: io_op_*
+#        -ENOENT (device), and what the command says
+# calls: io_op_*, device_disconnect, device_destroy
 {% call routine("do_io_op") %}
         movl    VCPU_domain(%ebp), %eax
         testl   $DOMAIN_PRIVILEGED, DOMAIN_flags(%eax)
@@ -53,17 +58,13 @@
         jnz     {{ L("done") }}
         pushl   %ebx
         pushl   %edx
-        xorl    %ebx, %ebx
-        testl   $IO_NEEDS_DOMAIN, IO_COMMAND_flags(%edx)
-        jz      {{ L("no_domain") }}
-        movzwl  io_op + IO_OP_domain, %eax
-        call    domain_living
-        movl    $-ESRCH, %eax
-        jc      {{ L("failed") }}
-{{ L("no_domain") }}:
+        movl    IO_COMMAND_routine(%edx), %edi
+        call    io_op_subject
+        testl   %eax, %eax
+        jnz     {{ L("failed") }}
         movl    io_op + IO_OP_handle, %ecx
         movl    $io_argument, %esi
-        call    *IO_COMMAND_routine(%edx)
+        call    *%edi
         cmpl    $-ERESTART, %eax
         je      {{ L("again") }}
         testl   %eax, %eax
@@ -122,6 +123,38 @@
         ret
 {% endcall %}
 
+{% set L = labels("io_op_subject") %}
+# io_op_subject(command): the domain and the device that it is about.
+#
+# in:    %edx = IO_COMMAND; io_op
+# out:   %eax = 0, %ebx = DOMAIN or 0, %edx = VIRTUAL_DEVICE or 0; or %eax = an error
+# clob:  %ebx, %ecx, %edx
+# errs:  -ESRCH (domain), -ENOENT (device)
+{% call routine("io_op_subject") %}
+        xorl    %ebx, %ebx
+        testl   $IO_NEEDS_DOMAIN, IO_COMMAND_flags(%edx)
+        jz      {{ L("no_device") }}
+        movl    IO_COMMAND_kind(%edx), %ecx
+        movzwl  io_op + IO_OP_domain, %eax
+        call    domain_living
+        movl    $-ESRCH, %eax
+        jc      {{ L("done") }}
+        testl   %ecx, %ecx
+        jz      {{ L("no_device") }}
+        movl    io_op + IO_OP_handle, %eax
+        call    device_find
+        movl    $-ENOENT, %eax
+        testl   %edx, %edx
+        jz      {{ L("done") }}
+        xorl    %eax, %eax
+{{ L("done") }}:
+        ret
+{{ L("no_device") }}:
+        xorl    %edx, %edx
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
 # io_op_answer(command): copies the argument back.
 #
 # in:    %edx = IO_COMMAND
@@ -137,9 +170,10 @@
 
         .section .rodata
 {% call object("io_commands") %}
-{% for name, structure, domain, answers in commands %}
-        .long   IO_OP_{{ name }}, {{ structure }}_size, io_op_{{ name }}
-        .long   {{ "IO_NEEDS_DOMAIN" if domain else "0" }} | {{ "IO_ANSWERS" if answers else "0" }}
+{% for name, structure, subject, answers in commands %}
+        .long   IO_OP_{{ name }}, {{ structure }}_size, {{ of_all_kinds.get(name, "io_op_" ~ name) }}
+        .long   {{ "IO_NEEDS_DOMAIN" if subject else "0" }} | {{ "IO_ANSWERS" if answers else "0" }}
+        .long   {{ {"vbd": "IO_VBD", "vif": "IO_VIF"}.get(subject, "0") }}
 {% endfor %}
 {% endcall %}
 io_commands_end:

@@ -54,13 +54,39 @@
         ret
 {% endcall %}
 
-# device_destroy(device, reason): it is to go, as soon as nothing of it is in flight.
+# device_disconnect(device): domain 0 wants it to serve its rings no more (io_op).
+#
+# in:    %edx = VIRTUAL_DEVICE
+# out:   %eax = 0
+# clob:  %ebx, %ecx, %esi, %edi
+# errs:  none; one that is not connected stays as it is
+{% call routine("device_disconnect") %}
+        movl    $IO_REASON_DISCONNECTED, %eax
+        call    device_shut
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
+# device_destroy(device): domain 0 wants it to go (io_op); its handle is free at once.
+#
+# in:    %edx = VIRTUAL_DEVICE
+# out:   %eax = 0
+# clob:  %ebx, %ecx, %esi, %edi
+# errs:  none
+{% call routine("device_destroy") %}
+        movl    $IO_REASON_DISCONNECTED, %eax
+        call    device_go
+        xorl    %eax, %eax
+        ret
+{% endcall %}
+
+# device_go(device, reason): it is to go, as soon as nothing of it is in flight.
 #
 # in:    %edx = VIRTUAL_DEVICE, %eax = IO_REASON_*
 # out:   -
 # clob:  %eax, %ebx, %ecx, %esi, %edi
 # errs:  none
-{% call routine("device_destroy") %}
+{% call routine("device_go") %}
         orl     $IO_GOING, VIRTUAL_DEVICE_flags(%edx)
         cmpl    $IO_STATE_CONNECTED, VIRTUAL_DEVICE_state(%edx)
         je      device_shut
@@ -91,7 +117,7 @@
         pushl   %ebx
         pushl   %ecx
         movl    $IO_REASON_DOMAIN_ENDED, %eax
-        call    device_destroy
+        call    device_go
         popl    %ecx
         popl    %ebx
         cmpl    $0, io_devices(,%ecx,4)

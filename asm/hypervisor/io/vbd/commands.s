@@ -6,25 +6,6 @@
 
         .text
 
-{% set L = labels("vbd_find") %}
-# vbd_find(domain, handle): the VBD that a command is about.
-#
-# in:    %ebx = DOMAIN, %ecx = handle
-# out:   %eax = 0 and %edx = VBD, or %eax = -ENOENT
-# clob:  %ecx, %edx
-# errs:  -ENOENT
-{% call routine("vbd_find") %}
-        movl    %ecx, %eax
-        movl    $IO_VBD, %ecx
-        call    device_find
-        movl    $-ENOENT, %eax
-        testl   %edx, %edx
-        jz      {{ L("none") }}
-        xorl    %eax, %eax
-{{ L("none") }}:
-        ret
-{% endcall %}
-
 {% set L = labels("io_op_vbd_create") %}
 # io_op_vbd_create(argument): a VBD without extents.
 #
@@ -64,15 +45,12 @@
 {% set L = labels("io_op_vbd_connect") %}
 # io_op_vbd_connect(argument): begins to serve its ring.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VBD_CONNECT
+# in:    %edx = VBD, %esi = VBD_CONNECT
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT, -EBUSY (it is connected, or something of its last connection is in flight), -EINVAL (ring_ref, port)
+# errs:  -EBUSY (it is connected, or something of its last connection is in flight), -EINVAL (ring_ref, port)
 # why:   what was sent by the port before is not lost: the ring is looked at
 {% call routine("io_op_vbd_connect") %}
-        call    vbd_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
         movl    $-EBUSY, %eax
         cmpl    $IO_STATE_CONNECTED, VIRTUAL_DEVICE_state(%edx)
         je      {{ L("done") }}
@@ -99,53 +77,14 @@
         ret
 {% endcall %}
 
-{% set L = labels("io_op_vbd_disconnect") %}
-# io_op_vbd_disconnect(argument): serves its ring no more.
-#
-# in:    %ebx = DOMAIN, %ecx = handle
-# out:   %eax = 0 or an error
-# clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT; one that is not connected stays as it is
-{% call routine("io_op_vbd_disconnect") %}
-        call    vbd_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $IO_REASON_DISCONNECTED, %eax
-        call    device_shut
-        xorl    %eax, %eax
-{{ L("done") }}:
-        ret
-{% endcall %}
-
-{% set L = labels("io_op_vbd_destroy") %}
-# io_op_vbd_destroy(argument): takes it away; the handle is free at once.
-#
-# in:    %ebx = DOMAIN, %ecx = handle
-# out:   %eax = 0 or an error
-# clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT
-{% call routine("io_op_vbd_destroy") %}
-        call    vbd_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $IO_REASON_DISCONNECTED, %eax
-        call    device_destroy
-        xorl    %eax, %eax
-{{ L("done") }}:
-        ret
-{% endcall %}
-
 {% set L = labels("io_op_vbd_info") %}
 # io_op_vbd_info(argument): its state and its counters.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VBD_INFO
-# out:   %eax = 0 or -ENOENT
-# clob:  %ecx, %edx
-# errs:  -ENOENT
+# in:    %edx = VBD, %esi = VBD_INFO
+# out:   %eax = 0; the VBD_INFO
+# clob:  none
+# errs:  none
 {% call routine("io_op_vbd_info") %}
-        call    vbd_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
 {% for field in ["state", "reason", "port", "in_flight", "events", "kicks"] %}
         movl    VIRTUAL_DEVICE_{{ field }}(%edx), %eax
         movl    %eax, VBD_INFO_{{ field }}(%esi)
@@ -158,7 +97,6 @@
         movl    VBD_extent_count(%edx), %eax
         movl    %eax, VBD_INFO_extents(%esi)
         xorl    %eax, %eax
-{{ L("done") }}:
         ret
 {% endcall %}
 

@@ -10,15 +10,12 @@
 {% set L = labels("io_op_vbd_extent") %}
 # io_op_vbd_extent(argument): puts sectors of a disk behind a VBD's last one.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VBD_EXTENT
+# in:    %edx = VBD, %esi = VBD_EXTENT
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %edi
-# errs:  -ENOENT (VBD, disk), -EBUSY (it is connected, or somebody has these sectors), -ENOSPC (VBD_EXTENTS), -EINVAL
+# errs:  -ENOENT (disk), -EBUSY (it is connected, or somebody has these sectors), -ENOSPC (VBD_EXTENTS), -EINVAL
 #        (flags, not within the disk), -EPERM (to write on a disk that is read-only)
 {% call routine("io_op_vbd_extent") %}
-        call    vbd_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
         movl    %edx, %edi
         movl    $-EBUSY, %eax
         cmpl    $IO_STATE_CONNECTED, VIRTUAL_DEVICE_state(%edi)
@@ -172,14 +169,11 @@
 {% set L = labels("io_op_vbd_extent_info") %}
 # io_op_vbd_extent_info(argument): one extent of a VBD.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VBD_EXTENT with an index
+# in:    %edx = VBD, %esi = VBD_EXTENT with an index
 # out:   %eax = 0 or -ENOENT
 # clob:  %ecx, %edx
-# errs:  -ENOENT: there is no such VBD, or it has no such extent
+# errs:  -ENOENT: it has no such extent
 {% call routine("io_op_vbd_extent_info") %}
-        call    vbd_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
         movl    VBD_EXTENT_index(%esi), %ecx
         cmpl    VBD_extent_count(%edx), %ecx
         movl    $-ENOENT, %eax

@@ -7,25 +7,6 @@
 
         .text
 
-{% set L = labels("vif_find") %}
-# vif_find(domain, handle): the VIF that a command is about.
-#
-# in:    %ebx = DOMAIN, %ecx = handle
-# out:   %eax = 0 and %edx = VIF, or %eax = -ENOENT
-# clob:  %ecx, %edx
-# errs:  -ENOENT
-{% call routine("vif_find") %}
-        movl    %ecx, %eax
-        movl    $IO_VIF, %ecx
-        call    device_find
-        movl    $-ENOENT, %eax
-        testl   %edx, %edx
-        jz      {{ L("none") }}
-        xorl    %eax, %eax
-{{ L("none") }}:
-        ret
-{% endcall %}
-
 {% set L = labels("io_op_vif_create") %}
 # io_op_vif_create(argument): an interface, with the rules that prevent spoofing.
 #
@@ -156,16 +137,13 @@
 {% set L = labels("io_op_vif_connect") %}
 # io_op_vif_connect(argument): begins to serve its rings.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_CONNECT
+# in:    %edx = VIF, %esi = VIF_CONNECT
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT, -EBUSY (it is connected, or something of its last connection is in flight), -EINVAL (flags, rings,
+# errs:  -EBUSY (it is connected, or something of its last connection is in flight), -EINVAL (flags, rings,
 #        ports)
 # why:   what was sent by the port before is not lost: the ring is looked at
 {% call routine("io_op_vif_connect") %}
-        call    vif_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
         movl    $-EBUSY, %eax
         cmpl    $IO_STATE_CONNECTED, VIRTUAL_DEVICE_state(%edx)
         je      {{ L("done") }}
@@ -188,53 +166,14 @@
         ret
 {% endcall %}
 
-{% set L = labels("io_op_vif_disconnect") %}
-# io_op_vif_disconnect(): takes nothing more from its rings.
-#
-# in:    %ebx = DOMAIN, %ecx = handle
-# out:   %eax = 0 or an error
-# clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT
-{% call routine("io_op_vif_disconnect") %}
-        call    vif_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $IO_REASON_DISCONNECTED, %eax
-        call    device_shut
-        xorl    %eax, %eax
-{{ L("done") }}:
-        ret
-{% endcall %}
-
-{% set L = labels("io_op_vif_destroy") %}
-# io_op_vif_destroy(): the interface is to go, as soon as nothing of it is in flight.
-#
-# in:    %ebx = DOMAIN, %ecx = handle
-# out:   %eax = 0 or an error
-# clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT
-{% call routine("io_op_vif_destroy") %}
-        call    vif_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
-        movl    $IO_REASON_DISCONNECTED, %eax
-        call    device_destroy
-        xorl    %eax, %eax
-{{ L("done") }}:
-        ret
-{% endcall %}
-
 {% set L = labels("io_op_vif_credit") %}
 # io_op_vif_credit(argument): how much it may send.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_CREDIT
+# in:    %edx = VIF, %esi = VIF_CREDIT
 # out:   %eax = 0 or an error
 # clob:  %ecx, %edx, %edi
-# errs:  -ENOENT, -EINVAL (bytes 0 or beyond what a signed word counts, with a period)
+# errs:  -EINVAL (bytes 0 or beyond what a signed word counts, with a period)
 {% call routine("io_op_vif_credit") %}
-        call    vif_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
         movl    VIF_CREDIT_period_us(%esi), %eax
         movl    VIF_CREDIT_bytes(%esi), %ecx
         testl   %eax, %eax
@@ -255,7 +194,6 @@
         call    device_wake
 {{ L("does_not_wait") }}:
         xorl    %eax, %eax
-{{ L("done") }}:
         ret
 {{ L("bad_credit") }}:
         movl    $-EINVAL, %eax

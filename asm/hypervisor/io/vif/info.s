@@ -8,14 +8,11 @@
 {% set L = labels("io_op_vif_info") %}
 # io_op_vif_info(argument): state and counters of an interface.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_INFO
-# out:   %eax = 0 or an error; the VIF_INFO
+# in:    %edx = VIF, %esi = VIF_INFO
+# out:   %eax = 0; the VIF_INFO
 # clob:  %ebx, %ecx, %edx, %edi
-# errs:  -ENOENT
+# errs:  none
 {% call routine("io_op_vif_info") %}
-        call    vif_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
 {% for field in ["state", "reason", "in_flight", "events", "kicks"] %}
         movl    VIF_device_{{ field }}(%edx), %eax
         movl    %eax, VIF_INFO_{{ field }}(%esi)
@@ -41,7 +38,6 @@
         movl    %eax, VIF_INFO_rules + {{ 4 * direction }}(%esi)
 {% endfor %}
         xorl    %eax, %eax
-{{ L("done") }}:
         ret
 {% endcall %}
 

@@ -7,17 +7,15 @@
         .text
 
 {% set L = labels("vif_rule_argument") %}
-# vif_rule_argument(domain, handle, argument): finds what a command about rules is about.
+# vif_rule_argument(vif, argument): finds what a command about rules is about.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_RULE or VIF_POLICY
+# in:    %edx = VIF, %esi = VIF_RULE or VIF_POLICY
 # out:   %eax = 0, %ebx = VIF and %ecx = direction, or %eax = an error
-# clob:  %edx
-# errs:  -ENOENT (the interface), -EINVAL (direction)
+# clob:  none
+# errs:  -EINVAL (direction)
 {% call routine("vif_rule_argument") %}
-        call    vif_find
-        testl   %eax, %eax
-        jnz     {{ L("done") }}
         movl    %edx, %ebx
+        xorl    %eax, %eax
         movl    VIF_RULE_direction(%esi), %ecx
         cmpl    $VIF_IN, %ecx
         jbe     {{ L("done") }}
@@ -29,10 +27,10 @@
 {% set L = labels("io_op_vif_rule_add") %}
 # io_op_vif_rule_add(argument): puts a rule at a place.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_RULE
+# in:    %edx = VIF, %esi = VIF_RULE
 # out:   %eax = 0 or an error; VIF_RULE_place: where it is
 # clob:  %ebx, %ecx, %edx, %edi
-# errs:  -ENOENT (interface, target), -EINVAL (direction, action), -ENOSPC (too many), -ENOMEM
+# errs:  -ENOENT (target), -EINVAL (direction, action), -ENOSPC (too many), -ENOMEM
 {% call routine("io_op_vif_rule_add") %}
         call    vif_rule_argument
         testl   %eax, %eax
@@ -108,8 +106,12 @@
         call    domain_living
         movl    $-ENOENT, %eax
         jc      {{ L("no_target") }}
-        movl    VIF_RULE_target_handle(%esi), %ecx
-        call    vif_find
+        movl    VIF_RULE_target_handle(%esi), %eax
+        movl    $IO_VIF, %ecx
+        call    device_find
+        cmpl    $1, %edx
+        sbbl    %eax, %eax
+        andl    $-ENOENT, %eax                  # -ENOENT if there is none
 {{ L("no_target") }}:
         popl    %ecx
         popl    %ebx
@@ -125,10 +127,10 @@
 {% set L = labels("io_op_vif_rule_remove") %}
 # io_op_vif_rule_remove(argument): takes a rule away.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_RULE with direction and place
+# in:    %edx = VIF, %esi = VIF_RULE with direction and place
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx
-# errs:  -ENOENT (interface, rule), -EINVAL (direction)
+# errs:  -ENOENT (rule), -EINVAL (direction)
 {% call routine("io_op_vif_rule_remove") %}
         call    vif_rule_find
         testl   %eax, %eax
@@ -144,12 +146,12 @@
 {% endcall %}
 
 {% set L = labels("vif_rule_find") %}
-# vif_rule_find(domain, handle, argument): the rule at a place.
+# vif_rule_find(vif, argument): the rule at a place.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_RULE with direction and place
+# in:    %edx = VIF, %esi = VIF_RULE with direction and place
 # out:   %eax = 0 and %edx = address of the word that leads to it, or %eax = an error
 # clob:  %ebx, %ecx
-# errs:  -ENOENT (interface, rule), -EINVAL (direction)
+# errs:  -ENOENT (rule), -EINVAL (direction)
 {% call routine("vif_rule_find") %}
         call    vif_rule_argument
         testl   %eax, %eax
@@ -167,10 +169,10 @@
 {% set L = labels("io_op_vif_rules") %}
 # io_op_vif_rules(argument): tells a rule and what it has decided.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_RULE with direction and place
+# in:    %edx = VIF, %esi = VIF_RULE with direction and place
 # out:   %eax = 0 or an error; the VIF_RULE
 # clob:  %ebx, %ecx, %edx, %esi, %edi
-# errs:  -ENOENT (interface, rule), -EINVAL (direction)
+# errs:  -ENOENT (rule), -EINVAL (direction)
 {% call routine("io_op_vif_rules") %}
         call    vif_rule_find
         testl   %eax, %eax
@@ -201,10 +203,10 @@
 {% set L = labels("io_op_vif_policy") %}
 # io_op_vif_policy(argument): what becomes of packets that no rule decides.
 #
-# in:    %ebx = DOMAIN, %ecx = handle, %esi = VIF_POLICY
+# in:    %edx = VIF, %esi = VIF_POLICY
 # out:   %eax = 0 or an error
 # clob:  %ebx, %ecx, %edx
-# errs:  -ENOENT, -EINVAL (direction, action)
+# errs:  -EINVAL (direction, action)
 {% call routine("io_op_vif_policy") %}
         call    vif_rule_argument
         testl   %eax, %eax
