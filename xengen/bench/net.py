@@ -17,6 +17,7 @@ from pathlib import Path
 
 from xengen.abi.symbols import assembler_symbols
 from xengen.agent.agent import Agent, completed
+from xengen.bench.front import ONCE, ONCE_OWN
 from xengen.bench.net_front import (
     KICK,
     LISTEN,
@@ -24,8 +25,6 @@ from xengen.bench.net_front import (
     MOST_SLOTS,
     RECEIVE,
     RECEIVE_OWN,
-    SEND,
-    SEND_OWN,
     SLOTS,
     TX_BYTES,
     BenchVif,
@@ -289,8 +288,8 @@ def _given_up(vif: BenchVif, count: int) -> list[int]:
 def _send(vif: BenchVif, to: bytes, size: int) -> float:
     target = vif.fill(to, size, BATCH)
     vif.tx.rsp_event = target
-    found = completed(vif.agent.ring1(SEND, esi=vif.tx_page.va, edi=target, ecx=vif.send_argument))
-    return (found.eax - SEND_OWN - LOOP * found.edx) / BATCH
+    found = completed(vif.agent.ring1(ONCE, esi=vif.tx_page.va, edi=target, ecx=vif.send_argument))
+    return (found.eax - ONCE_OWN - LOOP * found.edx) / BATCH
 
 
 def _receive(running: Machine, vif: BenchVif, size: int) -> float:

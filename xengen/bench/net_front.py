@@ -26,27 +26,6 @@ MOST_SLOTS = _VALUES["XEN_NETIF_NR_SLOTS_MIN"]
 NO_NIC = _VALUES["VIF_NO_NIC"]
 TX_BYTES, RX_BYTES = sizeof(NetifTxRequest), sizeof(NetifRxRequest)
 
-# %esi: the transmit ring; %edi: the producer to show; %ecx: an EVTCHN_SEND. %eax: ticks until all is answered; %edx:
-# how often the loop of three instructions went round. SEND_OWN more are the front end's own.
-SEND = """
-    rdtsc
-    movl %eax, %ebp
-    movl %edi, SRING_HEADER_req_prod(%esi)
-    movl $HYPERCALL_event_channel_op, %eax
-    movl $EVTCHNOP_send, %ebx
-    int $0x82
-    xorl %edx, %edx
-again:
-    incl %edx
-    cmpl %edi, SRING_HEADER_rsp_prod(%esi)
-    jne again
-    movl %edx, %ebx
-    rdtsc
-    subl %ebp, %eax
-    movl %ebx, %edx
-"""
-SEND_OWN = 7
-
 # %esi: the transmit ring; %edi: the producer to show; %ecx: an EVTCHN_SEND. %eax: ticks until the call is back, with
 # which the hypervisor's first run of work comes.
 KICK = """
@@ -61,7 +40,7 @@ KICK = """
 """
 
 # %esi: the receive ring; %edi: how many responses there will be; %ecx: a word that says that this has begun. %eax and
-# %edx as for SEND.
+# %edx as for ONCE of front.py.
 RECEIVE = """
     movl $1, (%ecx)
     rdtsc

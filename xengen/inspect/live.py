@@ -23,6 +23,7 @@ from xengen.machine.registers import Registers
 from xengen.machine.symbols import SymbolTable
 
 SETTLE_SECONDS = 5.0
+SHORTEST_RUN_SECONDS, LONGEST_RUN_SECONDS, RUN_GROWTH = 0.0001, 0.005, 1.5
 
 
 class Stoppable(Protocol):
@@ -81,15 +82,22 @@ def check_registers(hypervisor: Hypervisor, registers: Registers) -> list[Violat
 
 
 def _settle(machine: Stoppable, may_run: bool) -> Registers:
-    """Let the processor run until it is out of the hypervisor, and return its registers there."""
+    """Let the processor run until it is out of the hypervisor, and return its registers there.
+
+    It runs longer each time: QEMU may carry out a stop behind a cont before the processor has done anything.
+    """
     deadline = time.monotonic() + SETTLE_SECONDS
+    run = SHORTEST_RUN_SECONDS
     registers = machine.registers()
     while registers.cpl == 0 and not registers.halted:
         if not may_run:
             raise XengenError(f"the processor stands in the hypervisor, at {registers.eip:#x}: nothing can be checked")
         if time.monotonic() > deadline:
-            raise XengenError(f"the processor did not leave the hypervisor for {SETTLE_SECONDS:g} s")
+            where = machine.symbols.describe(registers.eip) if machine.symbols else f"{registers.eip:#x}"
+            raise XengenError(f"the processor did not leave the hypervisor for {SETTLE_SECONDS:g} s: it is at {where}")
         machine.resume()
+        time.sleep(run)
+        run = min(run * RUN_GROWTH, LONGEST_RUN_SECONDS)
         machine.pause()
         registers = machine.registers()
     return registers
