@@ -210,7 +210,8 @@ def test_time_asleep_is_counted_as_blocked(pair: tuple[Agent, Agent]) -> None:
     assert before is not None and after is not None
     blocked = value("RUNSTATE_blocked")
     slept = after.record.runstate.time[blocked] - before.record.runstate.time[blocked]
-    assert 49 * MILLISECOND <= slept <= 50 * MILLISECOND + LATEST
+    # It begins to sleep some time after it has read the clock, which is up to this computer.
+    assert 40 * MILLISECOND <= slept <= 50 * MILLISECOND + LATEST
 
 
 def test_a_machine_where_nobody_can_ever_wake_idles(boot: Booter) -> None:

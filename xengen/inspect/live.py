@@ -84,12 +84,14 @@ def check_registers(hypervisor: Hypervisor, registers: Registers) -> list[Violat
 def _settle(machine: Stoppable, may_run: bool) -> Registers:
     """Let the processor run until it is out of the hypervisor, and return its registers there.
 
-    It runs longer each time: QEMU may carry out a stop behind a cont before the processor has done anything.
+    It runs longer each time: QEMU may carry out a stop behind a cont before the processor has done anything. At the
+    first instruction of a hypercall, where QEMU likes to stop, the hypervisor has done nothing yet: that is out of it.
     """
+    entry = None if machine.symbols is None else machine.symbols.address("hypercall_entry")
     deadline = time.monotonic() + SETTLE_SECONDS
     run = SHORTEST_RUN_SECONDS
     registers = machine.registers()
-    while registers.cpl == 0 and not registers.halted:
+    while registers.cpl == 0 and not registers.halted and registers.eip != entry:
         if not may_run:
             raise XengenError(f"the processor stands in the hypervisor, at {registers.eip:#x}: nothing can be checked")
         if time.monotonic() > deadline:
