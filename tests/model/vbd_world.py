@@ -66,6 +66,7 @@ class VbdWorld:
         self.memory = self.front.agent.machine.memory
         self._marks = 0
         self._slots: list[bytes] = []
+        self._before: dict[int, bytes] = {}
 
     # Steps.
 
@@ -173,7 +174,10 @@ class VbdWorld:
             bytes(self.memory.view(ring.page.machine + 64 + number % RING * SLOT, SLOT))
             for number in range(ring.rsp_cons, ring.rsp_cons + (ring.req_prod_pvt - ring.rsp_cons) % WORD)
         ]
-        return [verdict(slot, self.extents, self.rights) for slot in self._slots]
+        found = [verdict(slot, self.extents, self.rights) for slot in self._slots]
+        # Before anything of it is shown: what is under way changes them.
+        self._before = {move.sector: self.host.blocks(move.sector, 1) for one in found for move in one.moves}
+        return found
 
     def _shown(self) -> list[Verdict]:
         expected = self._predicted()
@@ -184,7 +188,6 @@ class VbdWorld:
         allowed: dict[tuple[int, int], list[int]] = defaultdict(list)
         for one, other in zip(expected, either or expected, strict=True):
             allowed[one.id, one.operation] += [one.status, other.status]
-        before = {move.sector: self.host.blocks(move.sector, 1) for one in expected for move in one.moves}
         answers = self.front.answers(len(expected)) if expected else []
         told: Counter[Any] = Counter()
         for answer in answers:
@@ -195,10 +198,11 @@ class VbdWorld:
         if told != Counter((one.id, one.operation) for one in expected):
             raise Difference(f"{len(expected)} requests are answered as {dict(told)}")
         done = {answer.id for answer in answers if answer.status == OKAY}
-        self._moved([one for one in expected if one.id in done or either is None], before, sure=either is None)
+        self._moved([one for one in expected if one.id in done or either is None], sure=either is None)
 
-    def _moved(self, verdicts: Sequence[Verdict], before: dict[int, bytes], *, sure: bool) -> None:
+    def _moved(self, verdicts: Sequence[Verdict], *, sure: bool) -> None:
         """What is on the disk and in the domain's pages is what one of the requests has put there."""
+        before = self._before
         disk: dict[int, set[bytes]] = defaultdict(set)
         parts: dict[tuple[int, int], set[bytes]] = defaultdict(set)
         writers = [one for one in verdicts if one.status == OKAY and one.writes]
