@@ -34,8 +34,6 @@
         movl    $block_device, %edi
         call    xenbus_offer_port
         jc      {{ L("none") }}
-        movl    XENBUS_port(%edi), %eax
-        call    wait_add
         call    block_publish
         movl    $XenbusStateInitialised, %eax
         call    xenbus_switch

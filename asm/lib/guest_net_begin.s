@@ -41,8 +41,6 @@
         movl    $net_device, %edi
         call    xenbus_offer_port
         jc      {{ L("none") }}
-        movl    XENBUS_port(%edi), %eax
-        call    wait_add
         call    net_publish
         movl    $XenbusStateConnected, %eax
         call    xenbus_switch

@@ -29,6 +29,20 @@
         ret
 {% endcall %}
 
+{% set L = labels("wait_for_ever") %}
+# wait_for_ever(): sleeps, whatever events there are: what the guest was for is over.
+#
+# in:    the shared page is mapped
+# out:   does not return
+# errs:  none
+{% call routine("wait_for_ever") %}
+{{ L("again") }}:
+        xorl    %eax, %eax
+        xorl    %edx, %edx
+        call    wait_events
+        jmp     {{ L("again") }}
+{% endcall %}
+
 {% set L = labels("wait_events") %}
 # wait_events(until): sleeps until a port has an event, or until that time.
 #

@@ -175,7 +175,7 @@
 {% endcall %}
 
 {% set L = labels("xenbus_offer_port") %}
-# xenbus_offer_port(device): a port that the back end may bind to.
+# xenbus_offer_port(device): a port that the back end may bind to, which wakes what waits (guest_wait.s).
 #
 # in:    %edi = XENBUS
 # out:   XENBUS_port; carry set when there is none
@@ -192,6 +192,7 @@
         jnz     {{ L("refused") }}
         movl    port_offer + EVTCHN_ALLOC_UNBOUND_port, %eax
         movl    %eax, XENBUS_port(%edi)
+        call    wait_add
         clc
         ret
 {{ L("refused") }}:

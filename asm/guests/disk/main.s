@@ -82,11 +82,7 @@
         movl    $data_folder, %ebx
         movl    $disk_name, %esi
         call    store_write
-1:
-        xorl    %eax, %eax
-        xorl    %edx, %edx
-        call    wait_events
-        jmp     1b
+        jmp     wait_for_ever
 {% endcall %}
 
 {% set L = labels("disk_read_mode") %}

@@ -67,17 +67,13 @@
         jmp     {{ L("next_packet") }}
 {{ L("no_address") }}:
 {{ print("echo: no address: give ip=10.0.2.15 on the command line\\n") }}
-        jmp     {{ L("rest") }}
+        jmp     wait_for_ever
 {{ L("gone") }}:
 {{ print("echo: the interface is gone\\n") }}
-        jmp     {{ L("rest") }}
+        jmp     wait_for_ever
 {{ L("no_interface") }}:
 {{ print("echo: there is no interface\\n") }}
-{{ L("rest") }}:
-        xorl    %eax, %eax
-        xorl    %edx, %edx
-        call    wait_events
-        jmp     {{ L("rest") }}
+        jmp     wait_for_ever
 {% endcall %}
 
 {% set L = labels("protocol_input") %}

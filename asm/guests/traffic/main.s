@@ -76,17 +76,13 @@
         jmp     {{ L("next_look") }}
 {{ L("no_address") }}:
 {{ print("traffic: no addresses: give ip=10.0.2.16 to=10.0.2.15 on the command line\\n") }}
-        jmp     {{ L("rest") }}
+        jmp     wait_for_ever
 {{ L("gone") }}:
 {{ print("traffic: the interface is gone\\n") }}
-        jmp     {{ L("rest") }}
+        jmp     wait_for_ever
 {{ L("no_interface") }}:
 {{ print("traffic: there is no interface\\n") }}
-{{ L("rest") }}:
-        xorl    %eax, %eax
-        xorl    %edx, %edx
-        call    wait_events
-        jmp     {{ L("rest") }}
+        jmp     wait_for_ever
 {% endcall %}
 
 {% set L = labels("traffic_options") %}
